@@ -1,0 +1,42 @@
+# `make run` and `make test` do all their set-up: they need git, make and Python 3.11 or newer.
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+CORES ?= all
+CONFIG ?=
+STAMP := $(VENV)/.installed
+BIN := $(abspath $(VENV))/bin
+SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+
+.PHONY: run test env bench lint clean
+
+run: $(STAMP)  ## the main job; CONFIG=config/t2k.yaml for another one
+	$(SNAKEMAKE)
+	@$(BIN)/python -m nuinfer.where report config/config.yaml $(CONFIG)
+
+test: $(STAMP)  ## every test
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests
+
+env: $(STAMP)  ## only the environment
+
+bench: $(STAMP)  ## the speed ratios, at a size of minutes
+	for b in benchmarks/*.py; do echo "== $$b"; OMP_NUM_THREADS=1 $(BIN)/python $$b || exit 1; done
+
+lint: $(STAMP)
+	$(BIN)/ruff check workflow tests benchmarks resources
+	PATH="$(BIN):$$PATH" $(BIN)/snakemake --lint
+
+clean:  ## everything that was made, the environment included
+	rm -rf $(VENV) $(VENV).boot results logs .snakemake
+
+# venv needs ensurepip (python3-venv on Debian); virtualenv in a folder of its own does without
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nuinfer needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  $(PYTHON) -m pip install -q --target $(VENV).boot virtualenv && \
+	  PYTHONPATH=$(VENV).boot $(PYTHON) -m virtualenv -q $(VENV); }
+
+$(STAMP): $(VENV)/bin/python pyproject.toml envs/constraints.txt
+	$(BIN)/pip install -q "$(TORCH)" -c envs/constraints.txt
+	$(BIN)/pip install -q -c envs/constraints.txt -e '.[test]'
+	touch $@

@@ -1,0 +1,23 @@
+# nuinfer: from neutrino simulations to posteriors. `snakemake --list-target-rules` explains the named targets.
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    """Everything that the configuration names: posteriors, calibration, figures and the report."""
+    default_target: True
+    input:
+        "<results>/report.html",
+
+
+include: "rules/inputs.smk"
+include: "rules/simulate.smk"
+include: "rules/tune.smk"
+include: "rules/calibrate.smk"
+include: "rules/measure.smk"
+include: "rules/report.smk"

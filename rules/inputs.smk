@@ -1,0 +1,81 @@
+# Measurements, checked as they are read, and the observations that a tune looks at.
+
+
+def measurement_config(wildcards):
+    return config["measurements"][wildcards.measurement]
+
+
+def measurement_inputs(wildcards):
+    """Files of the measurement; a stand-in is made from a response instead."""
+    entry = measurement_config(wildcards)
+    if entry["format"] == "toy":
+        return [f"<results>/simulations/{entry['simulation']}/response.h5"]
+    covariances = entry.get("covariances", {})
+    return [entry["path"], *covariances.values()]
+
+
+rule measurement:
+    """Read and check a measurement: binning, values, covariances."""
+    input:
+        measurement_inputs,
+    output:
+        "<results>/measurements/{measurement}.h5",
+    params:
+        settings=lambda w: step_settings(name=w.measurement, measurement=measurement_config(w), seed=SEED),
+        code=code_hash("nuinfer.steps.measurement"),
+    log:
+        "<logs>/measurement/{measurement}.log",
+    shell:
+        "python -m nuinfer.steps.measurement --files {input:q} --output {output:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule likelihood:
+    """What a tune's observations scatter by, and its held-out throws with that scatter."""
+    input:
+        simulations=simulations_file,
+        response=response_file,
+        measurement=measurement_file,
+    output:
+        likelihood="<results>/tuning/{tune}/likelihood.h5",
+        held_out="<results>/tuning/{tune}/held_out.h5",
+    params:
+        settings=lambda w: step_settings(
+            mode=TUNES[w.tune]["mode"],
+            likelihood=TUNES[w.tune].get("likelihood"),
+            n_events=simulation_of(w)["n_events"],
+            events=config["calibration"]["events"],
+            seed=SEED,
+            tune=w.tune,
+        ),
+        code=code_hash("nuinfer.steps.likelihood"),
+    log:
+        "<logs>/likelihood/{tune}.log",
+    shell:
+        "python -m nuinfer.steps.likelihood --simulations {input.simulations:q} --response {input.response:q}"
+        " --measurement {input.measurement:q} --likelihood {output.likelihood:q} --held-out {output.held_out:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule observation:
+    """One observation of a tune: a mock at known parameters, or the tune's measurement."""
+    input:
+        response=response_file,
+        likelihood="<results>/tuning/{tune}/likelihood.h5",
+        measurement=measurement_file,
+    output:
+        "<results>/tuning/{tune}/{observation}/observation.h5",
+    params:
+        settings=lambda w: step_settings(
+            name=w.observation,
+            observation=config["observations"][w.observation],
+            parameters=simulation_of(w)["parameters"],
+            seed=SEED,
+            tune=w.tune,
+        ),
+        code=code_hash("nuinfer.steps.observation"),
+    log:
+        "<logs>/observation/{tune}_{observation}.log",
+    shell:
+        "python -m nuinfer.steps.observation --response {input.response:q} --likelihood {input.likelihood:q}"
+        " --measurement {input.measurement:q} --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"

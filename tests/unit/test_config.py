@@ -1,0 +1,79 @@
+"""Every mistake in a configuration ends in one error that names the key and what is allowed."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nuinfer.config import checked
+from nuinfer.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def merged(base, overlay):
+    """Merge as Snakemake merges configuration files: mappings key by key, anything else replaced."""
+    if not isinstance(base, dict) or not isinstance(overlay, dict):
+        return overlay
+    return {**base, **{k: merged(base.get(k), v) if k in base else v for k, v in overlay.items()}}
+
+
+def check(overlay=None):
+    return checked(merged(copy.deepcopy(DEFAULT), overlay or {}), SCHEMA, ROOT)
+
+
+@pytest.mark.parametrize("name", ["config", "smoke", "paper"])
+def test_shipped_configurations_are_valid(name):
+    assert check(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))["tunes"]
+
+
+def test_defaults_are_filled_in():
+    config = check()
+    assert config["calibration"]["samples"] == 1000 and config["simulations"]["cc0pi"]["generator"]["drop_momentum_overflow"]
+    assert config["estimators"]["gaussian"] if "gaussian" in config["estimators"] else config["estimators"]["nsf"]
+
+
+def test_null_in_an_overlay_removes_an_entry():
+    assert "full" not in check({"tunes": {"full": None}})["tunes"]
+
+
+def parameters(**entries):
+    return {"simulations": {"cc0pi": {"parameters": entries}}}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({"sead": 1}, r"top level: unknown key 'sead'; allowed: seed"),
+        ({"seed": "one"}, r"seed: 'one' is not of type integer"),
+        ({"calibration": {"events": 1.5}}, r"calibration\.events: 1\.5"),
+        ({"tunes": {"mock": {"mode": "both"}}}, r"tunes\.mock\.mode: 'both' is not one of prediction, measurement"),
+        ({"tunes": {"mock": {"estimator": "nope"}}}, r"tunes\.mock\.estimator: 'nope' is not defined; known: .*paper"),
+        ({"tunes": {"mock": {"observations": ["measured"]}}}, r"needs a tune with a measurement"),
+        ({"tunes": {"full": {"likelihood": "poisson"}}}, r"tunes\.full\.likelihood: 'poisson' is not one of diagonal"),
+        ({"tunes": {"full": {"measurement": None}}}, r"tunes\.full: mode 'measurement' needs the key 'measurement'"),
+        ({"tunes": {"a b": DEFAULT["tunes"]["mock"]}}, r"tunes: the name 'a b'"),
+        (parameters(MaCCQE={"low": 1, "high": 2}), r"unknown key 'MaCCQE'; allowed: ma_ccqe_gev"),
+        (parameters(ma_ccqe_gev={"low": 1.3, "high": 1.0}), r"ma_ccqe_gev: inverted range, low 1\.3"),
+        (parameters(rpa_strength={"low": 0, "high": 2}), r"rpa_strength: prior \[0, 2\] leaves the physical range \[0, 1\]"),
+        (parameters(ma_ccqe_gev={"prior": "flat"}), r"ma_ccqe_gev\.prior: 'flat' is not one of uniform, normal"),
+        (parameters(norm_ccmec={"prior": "normal", "mean": 1}), r"norm_ccmec: prior 'normal' takes mean, sigma"),
+        ({"simulations": {"cc0pi": {"generator": {"flux": "no.csv"}}}}, r"generator\.flux: no such file 'no\.csv'"),
+        ({"simulations": {"cc0pi": {"throws": {"design": "grid"}}}}, r"throws\.design: 'grid' is not one of sobol"),
+        ({"calibration": {"events": 2000}}, r"calibration\.events: 2000 held-out throws wanted.*throws\.test = 1000"),
+        ({"observations": {"microboone_tune": {"parameters": {"rpa_strength": None}}}}, r"missing 'rpa_strength'"),
+        ({"estimators": {"mine": {"name": "ours", "epocs": 3}}}, r"estimators\.mine: .*'epocs'"),
+        (
+            {"measurements": {"stand_in": None, "t2k": {"format": "csv", "path": "x.csv"}}},
+            r"measurements\.t2k: missing key 'covariances'",
+        ),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else value[:30],
+)
+def test_mistakes(overlay, message):
+    with pytest.raises(InputError, match=message) as caught:
+        check(overlay)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,1 @@
+"""From neutrino simulations to posteriors and oscillation parameters."""

@@ -1,0 +1,171 @@
+"""The configuration, checked before anything runs: one error that names the key and what is allowed."""
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nuinfer.errors import InputError
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+MEASURED = "measured"
+"""The observation that is the tune's measurement."""
+
+
+def checked(config: Mapping[str, Any], schema_path: Path, root: Path) -> dict[str, Any]:
+    """Return ``config`` with the schema's defaults filled in.
+
+    An entry set to null (by an overlay) is removed.  Paths are looked up from ``root``.  Raises InputError for the
+    first thing that the schema forbids, a name that refers to nothing, an inverted range, or a missing file.
+    """
+    import yaml
+
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    config = _without_null(copy.deepcopy(dict(config)))
+    _validate(config, schema)
+    config["observations"].setdefault(MEASURED, {})
+    _check_names(config)
+    _check_estimators(config)
+    _check_simulations(config, root)
+    _check_measurements(config, root)
+    _check_tunes(config)
+    return config
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_null(v) for k, v in value.items() if v is not None}
+    return value
+
+
+def _validate(config: dict, schema: dict) -> None:
+    from jsonschema import Draft202012Validator, validators
+
+    plain = Draft202012Validator.VALIDATORS["properties"]
+
+    def fill_defaults(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for key, sub in properties.items():
+                if isinstance(sub, dict) and "default" in sub:
+                    instance.setdefault(key, copy.deepcopy(sub["default"]))
+        yield from plain(validator, properties, instance, schema)
+
+    filling = validators.extend(Draft202012Validator, {"properties": fill_defaults})
+    errors = sorted(filling(schema).iter_errors(config), key=lambda e: (len(e.absolute_path), str(e.absolute_path)))
+    if errors:
+        raise InputError(_message(errors[0]))
+
+
+def _message(error: Any) -> str:
+    where = ".".join(str(p) for p in error.absolute_path) or "top level"
+    if error.validator == "additionalProperties":
+        allowed = list(error.schema.get("properties", {}))
+        unknown = [k for k in error.instance if k not in allowed]
+        return f"{where}: unknown key {', '.join(map(repr, unknown))}; allowed: {', '.join(allowed)}"
+    if error.validator == "required":
+        missing = [k for k in error.validator_value if k not in error.instance]
+        return f"{where}: missing key {', '.join(map(repr, missing))}"
+    if error.validator == "enum":
+        return f"{where}: {error.instance!r} is not one of {', '.join(map(str, error.validator_value))}"
+    if error.validator == "type":
+        return f"{where}: {error.instance!r} is not of type {error.validator_value}"
+    return f"{where}: {error.message}"
+
+
+def _check_names(config: Mapping) -> None:
+    for section in ("simulations", "measurements", "observations", "estimators", "tunes"):
+        for name in config[section]:
+            if not NAME.match(name):
+                raise InputError(f"{section}: the name {name!r} must be letters, digits and underscores")
+
+
+def _refers(where: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise InputError(f"{where}: {name!r} is not defined; known: {', '.join(known) or 'none'}")
+
+
+def _exists(where: str, path: str, root: Path) -> None:
+    if not Path(root, path).is_file():
+        raise InputError(f"{where}: no such file {path!r} (looked up from the working directory)")
+
+
+def _check_simulations(config: Mapping, root: Path) -> None:
+    from nuinfer.tuning.priors import prior_box
+
+    for name, simulation in config["simulations"].items():
+        where = f"simulations.{name}"
+        try:
+            prior_box(simulation["parameters"])
+        except InputError as error:
+            raise InputError(f"{where}.parameters: {error}") from None
+        for key in ("flux", "binning"):
+            _exists(f"{where}.generator.{key}", simulation["generator"][key], root)
+
+
+def _check_estimators(config: dict) -> None:
+    """Add the library's named estimators to the configuration's own, and check the settings of those."""
+    from nuinfer.tuning.estimator.settings import ESTIMATORS, estimator_settings
+
+    for name, entry in config["estimators"].items():
+        try:
+            estimator_settings({"name": "ours", **{k: v for k, v in entry.items() if k != "members"}})
+        except InputError as error:
+            raise InputError(f"estimators.{name}: {error}") from None
+    for name in ESTIMATORS:
+        config["estimators"].setdefault(name, {"name": name, "members": 1})
+
+
+def _check_measurements(config: Mapping, root: Path) -> None:
+    for name, entry in config["measurements"].items():
+        where = f"measurements.{name}"
+        if not any(t.get("measurement") == name for t in config["tunes"].values()):
+            continue
+        if entry["format"] == "toy":
+            _refers(f"{where}.simulation", entry["simulation"], config["simulations"])
+            continue
+        _exists(f"{where}.path", entry["path"], root)
+        for key, path in entry.get("covariances", {}).items():
+            _exists(f"{where}.covariances.{key}", path, root)
+
+
+def _check_tunes(config: Mapping) -> None:
+    for name, tune in config["tunes"].items():
+        where = f"tunes.{name}"
+        _refers(f"{where}.simulation", tune["simulation"], config["simulations"])
+        _refers(f"{where}.estimator", tune["estimator"], config["estimators"])
+        if tune["mode"] == "measurement":
+            for key in ("measurement", "likelihood"):
+                if key not in tune:
+                    raise InputError(f"{where}: mode 'measurement' needs the key '{key}'")
+            _refers(f"{where}.measurement", tune["measurement"], config["measurements"])
+        elif "likelihood" in tune or "measurement" in tune:
+            raise InputError(f"{where}: mode 'prediction' takes neither 'likelihood' nor 'measurement'")
+        simulation = config["simulations"][tune["simulation"]]
+        _check_counts(where, config["calibration"], simulation["throws"])
+        for observation in tune["observations"]:
+            _check_observation(f"{where}.observations", observation, config["observations"], tune, simulation)
+
+
+def _check_counts(where: str, calibration: Mapping, throws: Mapping) -> None:
+    if calibration["events"] > throws["test"]:
+        raise InputError(
+            f"calibration.events: {calibration['events']} held-out throws wanted, but the simulation of {where} has "
+            f"only throws.test = {throws['test']}"
+        )
+    if calibration["exact_events"] > calibration["events"]:
+        raise InputError("calibration.exact_events: must not exceed calibration.events")
+
+
+def _check_observation(where: str, name: str, observations: Mapping, tune: Mapping, simulation: Mapping) -> None:
+    _refers(where, name, observations)
+    if name == MEASURED:
+        if "measurement" not in tune:
+            raise InputError(f"{where}: '{MEASURED}' needs a tune with a measurement (mode: measurement)")
+        return
+    values = observations[name].get("parameters")
+    if not values:
+        raise InputError(f"observations.{name}: a mock needs its 'parameters' (physical values)")
+    for parameter in simulation["parameters"]:
+        if parameter not in values:
+            raise InputError(f"observations.{name}.parameters: missing {parameter!r}, which {where} infers")

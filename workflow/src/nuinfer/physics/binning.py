@@ -1,0 +1,125 @@
+"""Two-dimensional bins in the muon's angle and momentum.
+
+Bins are kept as flat arrays ordered by slice of cos(theta), then momentum: the order of the T2K 2016 CC0pi release and of
+NUISANCE's one-dimensional histograms.  A slice is a run of bins that share their cos(theta) edges.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nuinfer.errors import InputError
+
+EDGE_TOLERANCE = 1e-9
+"""Edges closer than this (in cos(theta), or GeV) are the same edge."""
+
+
+@dataclass(frozen=True, eq=False)
+class Binning:
+    """Rectangles in (cos(theta), p): four arrays ``(n_bin,)``, momenta in GeV.
+
+    Raises InputError naming the bin where arrays differ in length, an edge is not finite, is inverted or outside
+    [-1, 1] (cos) or negative (p), or where two bins overlap.
+    """
+
+    cos_lo: np.ndarray
+    cos_hi: np.ndarray
+    p_lo_gev: np.ndarray
+    p_hi_gev: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev"):
+            values = np.array(getattr(self, name), dtype=float)
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+        _check(self)
+
+    def __len__(self) -> int:
+        return len(self.cos_lo)
+
+    def __eq__(self, other: object) -> bool:
+        """Two binnings are equal where every edge agrees within :data:`EDGE_TOLERANCE`."""
+        if not isinstance(other, Binning):
+            return NotImplemented
+        return len(self) == len(other) and bool(np.all(np.abs(self.edges() - other.edges()) <= EDGE_TOLERANCE))
+
+    __hash__ = None
+
+    @property
+    def n_bin(self) -> int:
+        return len(self)
+
+    @property
+    def area_gev(self) -> np.ndarray:
+        """Width in cos(theta) times width in momentum, ``(n_bin,)``, GeV."""
+        return (self.cos_hi - self.cos_lo) * (self.p_hi_gev - self.p_lo_gev)
+
+    def edges(self) -> np.ndarray:
+        """Return ``(n_bin, 4)``: cos_lo, cos_hi, p_lo_gev, p_hi_gev."""
+        return np.stack([self.cos_lo, self.cos_hi, self.p_lo_gev, self.p_hi_gev], axis=1)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the four edge arrays by name; :meth:`from_arrays` reads them back."""
+        return {name: getattr(self, name) for name in ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev")}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Binning":
+        """Build a binning from what :meth:`to_arrays` returned; raise InputError where an edge array is missing."""
+        try:
+            return cls(*(arrays[name] for name in ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev")))
+        except KeyError as error:
+            raise InputError(f"binning: lacks the array {error}; holds {', '.join(arrays) or 'none'}") from None
+
+    def slices(self) -> tuple[tuple[tuple[float, float], np.ndarray], ...]:
+        """Return ``((cos_lo, cos_hi), indices)`` of every slice of cos(theta), in order; indices by momentum."""
+        breaks = np.flatnonzero(
+            (np.abs(np.diff(self.cos_lo)) > EDGE_TOLERANCE) | (np.abs(np.diff(self.cos_hi)) > EDGE_TOLERANCE)
+        )
+        runs = np.split(np.arange(len(self)), breaks + 1)
+        return tuple(((float(self.cos_lo[run[0]]), float(self.cos_hi[run[0]])), run) for run in runs)
+
+    def select(self, mask: np.ndarray) -> "Binning":
+        """Return the bins that ``mask`` (booleans ``(n_bin,)`` or indices) keeps."""
+        return Binning(self.cos_lo[mask], self.cos_hi[mask], self.p_lo_gev[mask], self.p_hi_gev[mask])
+
+    def without_last_momentum_bins(self) -> np.ndarray:
+        """Return the mask ``(n_bin,)`` that drops each slice's last momentum bin (NUISANCE's ``mask_mom_overflow``)."""
+        keep = np.ones(len(self), dtype=bool)
+        for _, run in self.slices():
+            keep[run[-1]] = False
+        return keep
+
+
+def _check(binning: Binning) -> None:
+    sizes = {name: np.shape(getattr(binning, name)) for name in ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev")}
+    if len(set(sizes.values())) != 1 or len(next(iter(sizes.values()))) != 1 or len(binning) == 0:
+        raise InputError(f"binning: the four edge arrays must be equally long, not empty, one-dimensional; got {sizes}")
+    edges = binning.edges()
+    if not np.all(np.isfinite(edges)):
+        bad = int(np.flatnonzero(~np.isfinite(edges).all(axis=1))[0])
+        raise InputError(f"binning: bin {bad} has an edge that is not a number: {edges[bad].tolist()}")
+    for what, lo, hi in (("cos", binning.cos_lo, binning.cos_hi), ("p", binning.p_lo_gev, binning.p_hi_gev)):
+        bad = np.flatnonzero(~(hi > lo))
+        if bad.size:
+            i = int(bad[0])
+            raise InputError(f"binning: bin {i} is inverted, {what}_lo {lo[i]:g} is not below {what}_hi {hi[i]:g}; swap them")
+    bad = np.flatnonzero((binning.cos_lo < -1 - EDGE_TOLERANCE) | (binning.cos_hi > 1 + EDGE_TOLERANCE))
+    if bad.size:
+        i = int(bad[0])
+        raise InputError(f"binning: bin {i}: cos(theta) [{binning.cos_lo[i]:g}, {binning.cos_hi[i]:g}] leaves [-1, 1]")
+    bad = np.flatnonzero(binning.p_lo_gev < 0)
+    if bad.size:
+        i = int(bad[0])
+        raise InputError(f"binning: bin {i}: momentum {binning.p_lo_gev[i]:g} GeV is negative")
+    overlap_cos = np.minimum(binning.cos_hi[:, None], binning.cos_hi) - np.maximum(binning.cos_lo[:, None], binning.cos_lo)
+    overlap_p = np.minimum(binning.p_hi_gev[:, None], binning.p_hi_gev) - np.maximum(
+        binning.p_lo_gev[:, None], binning.p_lo_gev
+    )
+    clash = np.triu((overlap_cos > EDGE_TOLERANCE) & (overlap_p > EDGE_TOLERANCE), k=1)
+    if clash.any():
+        i, j = (int(k) for k in np.argwhere(clash)[0])
+        raise InputError(
+            f"binning: bins {i} and {j} overlap: cos, p [GeV] {edges[i].tolist()} and {edges[j].tolist()}; "
+            "correct the edges or drop one of them"
+        )
