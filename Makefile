@@ -12,7 +12,6 @@ SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) $(if $(CONFI
 
 run: $(STAMP)  ## the main job; CONFIG=config/t2k.yaml for another one
 	$(SNAKEMAKE)
-	@$(BIN)/python -m nuinfer.where report config/config.yaml $(CONFIG)
 
 test: $(STAMP)  ## every test
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests

@@ -21,3 +21,7 @@ include: "rules/tune.smk"
 include: "rules/calibrate.smk"
 include: "rules/measure.smk"
 include: "rules/report.smk"
+
+
+onsuccess:
+    print("report:", Path(config.get("pathvars", {}).get("results", "results"), "report.html").resolve())

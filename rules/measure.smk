@@ -56,4 +56,4 @@ rule predictive:
     shell:
         "python -m nuinfer.steps.predictive --posterior {input.posterior:q} --response {input.response:q}"
         " --likelihood {input.likelihood:q} --held-out {input.held_out:q} --observation {input.observation:q}"
-        " --bands {output.bands:q} --metrics {output.metrics:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        " --bands-file {output.bands:q} --metrics {output.metrics:q} --settings {params.settings:q} 2>&1 | tee {log:q}"

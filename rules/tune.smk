@@ -9,7 +9,6 @@ rule train:
     output:
         model="<results>/tuning/{tune}/model_{member}/model.json",
         tensors="<results>/tuning/{tune}/model_{member}/model.safetensors",
-        curves="<results>/tuning/{tune}/model_{member}/curves.h5",
     params:
         settings=lambda w: step_settings(
             estimator={k: v for k, v in estimator_of(w).items() if k != "members"},
@@ -26,4 +25,4 @@ rule train:
         "<logs>/train/{tune}_{member}.log",
     shell:
         "python -m nuinfer.steps.train --simulations {input.simulations:q} --likelihood {input.likelihood:q}"
-        " --model {output.model:q} --curves {output.curves:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        " --model {output.model:q} --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -11,6 +11,8 @@ import numpy as np
 
 from nuinfer.errors import InputError
 
+EDGE_NAMES = ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev")
+
 EDGE_TOLERANCE = 1e-9
 """Edges closer than this (in cos(theta), or GeV) are the same edge."""
 
@@ -29,7 +31,7 @@ class Binning:
     p_hi_gev: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev"):
+        for name in EDGE_NAMES:
             values = np.array(getattr(self, name), dtype=float)
             values.flags.writeable = False
             object.__setattr__(self, name, values)
@@ -57,17 +59,17 @@ class Binning:
 
     def edges(self) -> np.ndarray:
         """Return ``(n_bin, 4)``: cos_lo, cos_hi, p_lo_gev, p_hi_gev."""
-        return np.stack([self.cos_lo, self.cos_hi, self.p_lo_gev, self.p_hi_gev], axis=1)
+        return np.stack([getattr(self, name) for name in EDGE_NAMES], axis=1)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the four edge arrays by name; :meth:`from_arrays` reads them back."""
-        return {name: getattr(self, name) for name in ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev")}
+        return {name: getattr(self, name) for name in EDGE_NAMES}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Binning":
         """Build a binning from what :meth:`to_arrays` returned; raise InputError where an edge array is missing."""
         try:
-            return cls(*(arrays[name] for name in ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev")))
+            return cls(*(arrays[name] for name in EDGE_NAMES))
         except KeyError as error:
             raise InputError(f"binning: lacks the array {error}; holds {', '.join(arrays) or 'none'}") from None
 
@@ -83,16 +85,33 @@ class Binning:
         """Return the bins that ``mask`` (booleans ``(n_bin,)`` or indices) keeps."""
         return Binning(self.cos_lo[mask], self.cos_hi[mask], self.p_lo_gev[mask], self.p_hi_gev[mask])
 
-    def without_last_momentum_bins(self) -> np.ndarray:
-        """Return the mask ``(n_bin,)`` that drops each slice's last momentum bin (NUISANCE's ``mask_mom_overflow``)."""
-        keep = np.ones(len(self), dtype=bool)
-        for _, run in self.slices():
-            keep[run[-1]] = False
-        return keep
+    @property
+    def slice_index(self) -> np.ndarray:
+        """Number ``(n_bin,)`` of every bin's slice."""
+        return np.concatenate([np.full(len(run), k) for k, (_, run) in enumerate(self.slices())])
+
+    @property
+    def last_in_slice(self) -> np.ndarray:
+        """Mask ``(n_bin,)`` of the last momentum bin of every slice."""
+        last = np.zeros(len(self), dtype=bool)
+        last[[run[-1] for _, run in self.slices()]] = True
+        return last
+
+    def without_last_momentum_bins(self) -> "Binning":
+        """Drop the last momentum bin of every slice (NUISANCE's ``mask_mom_overflow``): T2K's 67 bins become 58."""
+        return self.select(~self.last_in_slice)
+
+    def find(self, cos_theta: np.ndarray, p_gev: np.ndarray) -> np.ndarray:
+        """Return the bin ``(n,)`` that each event falls in, -1 where none does; lower edges are inclusive."""
+        found = np.full(len(cos_theta), -1)
+        for i in range(len(self)):
+            inside = (cos_theta >= self.cos_lo[i]) & (cos_theta < self.cos_hi[i])
+            found[inside & (p_gev >= self.p_lo_gev[i]) & (p_gev < self.p_hi_gev[i])] = i
+        return found
 
 
 def _check(binning: Binning) -> None:
-    sizes = {name: np.shape(getattr(binning, name)) for name in ("cos_lo", "cos_hi", "p_lo_gev", "p_hi_gev")}
+    sizes = {name: np.shape(getattr(binning, name)) for name in EDGE_NAMES}
     if len(set(sizes.values())) != 1 or len(next(iter(sizes.values()))) != 1 or len(binning) == 0:
         raise InputError(f"binning: the four edge arrays must be equally long, not empty, one-dimensional; got {sizes}")
     edges = binning.edges()

@@ -46,6 +46,9 @@ class Likelihood(Protocol):
     def residual(self, x: np.ndarray, mu: np.ndarray) -> np.ndarray:
         """Return whitened residuals ``(..., n_bin)`` whose squares sum to :meth:`chi2`."""
 
+    def bin_sigma(self, mu: np.ndarray) -> np.ndarray:
+        """Return the standard deviation of every bin ``(..., n_bin)`` at the prediction ``mu``."""
+
 
 @dataclass(frozen=True)
 class PoissonLikelihood:
@@ -72,6 +75,9 @@ class PoissonLikelihood:
         deviance = 2.0 * (expected - n + special.xlogy(n, n) - special.xlogy(n, expected))
         return np.sign(n - expected) * np.sqrt(np.maximum(deviance, 0.0))
 
+    def bin_sigma(self, mu: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.asarray(mu) * self.per_event)
+
 
 @dataclass(frozen=True)
 class DiagonalLikelihood:
@@ -91,6 +97,9 @@ class DiagonalLikelihood:
 
     def residual(self, x: np.ndarray, mu: np.ndarray) -> np.ndarray:
         return (np.asarray(x) - mu) / self.sigma
+
+    def bin_sigma(self, mu: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(self.sigma, np.shape(mu))
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,9 @@ class FullLikelihood:
 
     def residual(self, x: np.ndarray, mu: np.ndarray) -> np.ndarray:
         return whiten(self.cholesky, np.asarray(x) - mu)
+
+    def bin_sigma(self, mu: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(np.sqrt(np.sum(self.cholesky**2, axis=1)), np.shape(mu))
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,9 @@ class NormShapeLikelihood:
         r, m, mm = self._parts(x, mu)
         shrink = (1.0 - 1.0 / np.sqrt(1.0 + mm)) / np.where(mm > 0, mm, 1.0)
         return r - (shrink * np.sum(r * m, axis=-1))[..., None] * m
+
+    def bin_sigma(self, mu: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.sum(self.cholesky**2, axis=1) + (self.norm_rel * np.asarray(mu)) ** 2)
 
 
 def whiten(cholesky: np.ndarray, residual: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ CONVENTIONS = ("reweight3", "reweight2", "absolute")
 
 @dataclass(frozen=True)
 class Parameter:
-    """What is known of a parameter before any configuration: its dial, unit, physical limits and label."""
+    """What is known of a parameter before any configuration: its dial, unit, physical limits and symbol."""
 
     name: str
     dial: str
@@ -40,14 +40,19 @@ class Parameter:
     default: float
     lowest: float
     highest: float
-    label: str
+    symbol: str
+
+    @property
+    def label(self) -> str:
+        """Symbol with unit, for an axis."""
+        return f"{self.symbol} [{self.unit}]" if self.unit else self.symbol
 
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
         p.name: p
         for p in (
-            Parameter("ma_ccqe_gev", "MaCCQE", "GeV", MA0_GEV, 0.5, 2.0, r"$M_A$ [GeV]"),
+            Parameter("ma_ccqe_gev", "MaCCQE", "GeV", MA0_GEV, 0.5, 2.0, r"$M_A$"),
             Parameter("norm_ccmec", "NormCCMEC", "", 1.0, 0.0, 10.0, r"$N_\mathrm{2p2h}$"),
             Parameter("shape_ccmec", "XSecShape_CCMEC", "", 0.0, 0.0, 1.0, r"$S_\mathrm{2p2h}$"),
             Parameter("rpa_strength", "RPA_CCQE", "", 1.0, 0.0, 1.0, r"$R_\mathrm{RPA}$"),
@@ -99,3 +104,9 @@ def physical_to_dial(name: str, value: np.ndarray | float, convention: str = "re
     if name == "shape_ccmec":
         return np.clip(np.asarray(value, float), 0.0, 1.0)
     return 1.0 - np.asarray(value, float)
+
+
+def values_in_order(values: Mapping[str, float]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the names and physical values ``(d,)`` of ``values``; raise InputError for an unknown parameter."""
+    names = tuple(parameter(n).name for n in values)
+    return names, np.array([float(values[n]) for n in names])

@@ -1,0 +1,114 @@
+# Figures and the one page that tells a run's results.
+
+TUNE_FIGURES = ["residuals", "coverage", "sbc", "tarp", "exact", "loss"]
+OBSERVATION_FIGURES = ["figure1", "triangle", "recovery", "slices", "misspecification"]
+
+
+rule figures_tune:
+    """Figures of a tune's estimator: residuals, coverage, SBC, TARP, gap to the exact posterior, losses."""
+    input:
+        calibration="<results>/tuning/{tune}/calibration.h5",
+        metrics="<results>/tuning/{tune}/calibration.json",
+        models=model_files,
+    output:
+        expand("<results>/figures/{{tune}}/{name}.pdf", name=TUNE_FIGURES),
+        report(
+            expand("<results>/figures/{{tune}}/{name}.png", name=TUNE_FIGURES),
+            category="{tune}",
+            subcategory="calibration",
+        ),
+        captions="<results>/figures/{tune}/captions.json",
+    params:
+        settings=lambda w: step_settings(tune=w.tune, n_train=simulation_of(w)["throws"]["train"]),
+        code=code_hash("nuinfer.steps.figures_tune"),
+    log:
+        "<logs>/figures_tune/{tune}.log",
+    shell:
+        "python -m nuinfer.steps.figures_tune --calibration {input.calibration:q} --metrics {input.metrics:q}"
+        " --models {input.models:q} --captions {output.captions:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule figures_observation:
+    """Figures of one observation: posterior, recovery, slices, misspecification, and the paper's four panels."""
+    input:
+        posterior="<results>/tuning/{tune}/{observation}/posterior.h5",
+        table="<results>/tuning/{tune}/{observation}/posterior.json",
+        predictive="<results>/tuning/{tune}/{observation}/predictive.h5",
+        metrics="<results>/tuning/{tune}/{observation}/predictive.json",
+        observation="<results>/tuning/{tune}/{observation}/observation.h5",
+        calibration="<results>/tuning/{tune}/calibration.h5",
+    output:
+        expand("<results>/figures/{{tune}}/{{observation}}/{name}.pdf", name=OBSERVATION_FIGURES),
+        report(
+            expand("<results>/figures/{{tune}}/{{observation}}/{name}.png", name=OBSERVATION_FIGURES),
+            category="{tune}",
+            subcategory="{observation}",
+        ),
+        captions="<results>/figures/{tune}/{observation}/captions.json",
+    params:
+        settings=lambda w: step_settings(
+            tune=w.tune, observation=w.observation, parameters=simulation_of(w)["parameters"]
+        ),
+        code=code_hash("nuinfer.steps.figures_observation"),
+    log:
+        "<logs>/figures_observation/{tune}_{observation}.log",
+    shell:
+        "python -m nuinfer.steps.figures_observation --posterior {input.posterior:q} --table {input.table:q}"
+        " --predictive {input.predictive:q} --metrics {input.metrics:q} --observation {input.observation:q}"
+        " --calibration {input.calibration:q} --captions {output.captions:q} --settings {params.settings:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule comparison:
+    """The built-in generator against real numbers: chi2 to a measurement, and NuWro's events where they are."""
+    input:
+        response="<results>/simulations/{simulation}/response.h5",
+        measurements=lambda w: [f"<results>/measurements/{m}.h5" for m in real_measurements(w.simulation)],
+        events=lambda w: [p for p in config["report"]["comparison"].values() if Path(p).is_file()],
+    output:
+        "<results>/simulations/{simulation}/comparison.json",
+    params:
+        settings=lambda w: step_settings(
+            events={k: p for k, p in config["report"]["comparison"].items() if Path(p).is_file()},
+            absent=[k for k, p in config["report"]["comparison"].items() if not Path(p).is_file()],
+        ),
+        code=code_hash("nuinfer.steps.comparison"),
+    log:
+        "<logs>/comparison/{simulation}.log",
+    shell:
+        "python -m nuinfer.steps.comparison --response {input.response:q} --measurements {input.measurements:q}"
+        " --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+def real_measurements(simulation):
+    """Measurements, not stand-ins, of the tunes that use `simulation`."""
+    used = {t["measurement"] for t in TUNES.values() if t["simulation"] == simulation and "measurement" in t}
+    return sorted(m for m in used if config["measurements"][m]["format"] != "toy")
+
+
+rule report:
+    """One HTML page with every table and figure, which opens without a network."""
+    input:
+        comparisons=expand("<results>/simulations/{s}/comparison.json", s=sorted({t["simulation"] for t in TUNES.values()})),
+        calibrations=expand("<results>/tuning/{tune}/calibration.json", tune=TUNES),
+        tune_captions=expand("<results>/figures/{tune}/captions.json", tune=TUNES),
+        tables=every_observation("<results>/tuning/{tune}/{observation}/posterior.json"),
+        predictives=every_observation("<results>/tuning/{tune}/{observation}/predictive.json"),
+        captions=every_observation("<results>/figures/{tune}/{observation}/captions.json"),
+    output:
+        "<results>/report.html",
+    params:
+        settings=step_settings(
+            title=config["report"]["title"],
+            tunes={t: {"label": e.get("label", t), "observations": e["observations"], "mode": e["mode"],
+                       "estimator": e["estimator"]} for t, e in TUNES.items()},
+            throws={s: e["throws"] for s, e in config["simulations"].items()},
+            seed=SEED,
+        ),
+        code=code_hash("nuinfer.steps.report"),
+    log:
+        "<logs>/report.log",
+    shell:
+        "python -m nuinfer.steps.report --comparisons {input.comparisons:q} --calibrations {input.calibrations:q}"
+        " --tune-captions {input.tune_captions:q} --tables {input.tables:q} --predictives {input.predictives:q}"
+        " --captions {input.captions:q} --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,87 @@
+"""What the workflow plans: the jobs of a configuration, and one error for a bad one."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def snakemake(*arguments, workdir=ROOT):
+    """Run Snakemake from the checkout, results going to ``workdir``; return the finished process."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(workdir)]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """An empty working directory with the checkout's resources."""
+    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    return tmp_path
+
+
+def planned(output):
+    """Count the jobs of each rule in a dry run's table."""
+    table = output.split("Job stats:")[1].split("total")[0].splitlines()[3:]
+    return Counter({line.split()[0]: int(line.split()[1]) for line in table if line.strip()})
+
+
+def test_default_plan(workdir):
+    done = snakemake("-n", workdir=workdir)
+    assert done.returncode == 0, done.stderr + done.stdout
+    jobs = planned(done.stdout)
+    assert jobs["train"] == jobs["calibrate"] == jobs["exact_held_out"] == 4
+    assert jobs["posterior"] == jobs["predictive"] == 5
+    assert jobs["gather"] == jobs["measurement"] == jobs["report"] == 1
+
+
+def test_paper_plan(workdir):
+    start = time.monotonic()
+    done = snakemake("-n", "--configfile", str(ROOT / "config/paper.yaml"), workdir=workdir)
+    assert done.returncode == 0, done.stderr
+    assert planned(done.stdout)["simulate"] == 4 + 1 + 1
+    print(f"dry run of paper.yaml: {time.monotonic() - start:.1f} s")
+
+
+def test_one_target_plans_only_what_it_needs(workdir):
+    done = snakemake("-n", "results/tuning/full/exact.h5", workdir=workdir)
+    assert set(planned(done.stdout)) == {
+        "response", "simulate", "gather", "measurement", "likelihood", "exact_held_out",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["calibration={events: 10}"], "configuration: calibration.events: 10 is less than the minimum of 20"),
+        (["tunes={mock: {estimator: nope}}"], "configuration: tunes.mock.estimator: 'nope' is not defined"),
+    ],
+)
+def test_bad_configuration_is_one_error(workdir, overrides, message):
+    done = snakemake("-n", "--config", *overrides, workdir=workdir)
+    assert done.returncode != 0
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (workdir / "results").exists()
+
+
+def test_rules_explain_themselves(workdir):
+    listed = snakemake("--list-rules", workdir=workdir)
+    assert listed.returncode == 0, listed.stderr
+    sources = "".join(p.read_text() for p in (ROOT / "rules").glob("*.smk"))
+    rules = [line.split()[1].rstrip(":") for line in sources.splitlines() if line.startswith("rule ")]
+    documented = sources.count('"""') // 2
+    assert len(rules) >= 10 and documented >= len(rules)
+
+
+def test_module_entry_point(workdir):
+    done = snakemake("-n", "--snakefile", str(ROOT / "workflow/Snakefile"), "--configfile", str(ROOT / "config/config.yaml"),
+                     workdir=workdir)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert planned(done.stdout)["train"] == 4

@@ -1,0 +1,139 @@
+"""The smoke configuration from nothing to the report, undisturbed and killed on the way: the same results."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from nuinfer.io.jsonfile import read_json
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path("results/smoke")
+
+pytestmark = pytest.mark.xdist_group("smoke")
+
+
+def command(*arguments):
+    base = ["-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    return [sys.executable, *base, *arguments, "--configfile", str(ROOT / "config/smoke.yaml")]
+
+
+def environment():
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def workdir(folder):
+    folder.mkdir()
+    (folder / "resources").symlink_to(ROOT / "resources")
+    return folder
+
+
+def run(folder, *arguments):
+    done = subprocess.run(
+        command("--directory", str(folder), *arguments), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A working directory in which the smoke configuration has run."""
+    folder = workdir(tmp_path_factory.mktemp("smoke") / "run")
+    output = run(folder)
+    assert f"report: {folder / RESULTS / 'report.html'}" in output
+    return folder
+
+
+def content(folder):
+    """All numbers that a run left: file -> arrays or JSON; curves' clock readings left out."""
+    found = {}
+    for path in sorted((folder / RESULTS).rglob("*.h5")):
+        with h5py.File(path) as file:
+
+            def visit(name, item, key=str(path.relative_to(folder))):
+                if isinstance(item, h5py.Dataset) and not name.endswith("_s"):
+                    found[f"{key}:{name}"] = item[...]
+
+            file.visititems(visit)
+    for path in sorted((folder / RESULTS).rglob("*.json")):
+        found[str(path.relative_to(folder))] = read_json(path)
+    return found
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for key, value in first.items():
+        if isinstance(value, np.ndarray):
+            assert np.array_equal(value, second[key], equal_nan=value.dtype.kind == "f"), key
+        else:
+            assert value == second[key], key
+
+
+def test_mock_is_recovered(finished):
+    table = read_json(finished / RESULTS / "tuning/mock/microboone_tune/posterior.json")
+    for name, row in table["truth_deviation"]["exact"].items():
+        assert abs(row["median_minus_truth_sd"]) < 1.5, name
+    assert table["importance_efficiency"] > 0.02
+    assert 0.4 < table["c2st"]["accuracy"] < 0.95
+
+
+def test_likelihoods_agree_with_their_exact_posteriors(finished):
+    for tune in ("diagonal", "norm_shape"):
+        table = read_json(finished / RESULTS / f"tuning/{tune}/measured/posterior.json")
+        for row in table["against_exact"]["corrected"].values():
+            assert abs(row["mean_shift_sd"]) < 0.5 and 0.6 < row["sd_ratio"] < 1.6
+
+
+def test_stand_in_is_labelled(finished):
+    report = (finished / RESULTS / "report.html").read_text()
+    assert "NOT data" in report and "http://" not in report and "https://" not in report
+
+
+def test_calibration_is_complete(finished):
+    metrics = read_json(finished / RESULTS / "tuning/mock/calibration.json")
+    assert metrics["n_obs"] == 200 and metrics["n_samples"] == 200
+    assert set(metrics["parameters"]) == {"ma_ccqe_gev", "norm_ccmec", "shape_ccmec", "rpa_strength"}
+    assert metrics["exact"]["kl_gap"]["n_obs"] == 100
+
+
+def test_nothing_left_to_do(finished):
+    assert "Nothing to be done" in run(finished)
+
+
+def test_a_lost_result_is_made_again_alone(finished):
+    before = content(finished)
+    lost = finished / RESULTS / "tuning/diagonal/exact.h5"
+    lost.unlink()
+    output = run(finished, str(lost.relative_to(finished)))
+    assert output.count("rule exact_held_out:") == 1 and "rule train:" not in output
+    assert np.array_equal(
+        h5py.File(lost)["log_evidence"][...], before[f"{lost.relative_to(finished)}:log_evidence"]
+    )
+
+
+def test_forced_rule_is_planned_with_what_follows(finished):
+    output = run(finished, "-n", "-R", "calibrate", "--")
+    assert "calibrate" in output and "report" in output and "train " not in output.split("Job stats:")[1].split("total")[0]
+
+
+@pytest.mark.parametrize("after_s", [14.0])
+def test_killed_and_started_again_ends_the_same(finished, tmp_path, after_s):
+    folder = workdir(tmp_path / "killed")
+    arguments = command("--directory", str(folder))
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    time.sleep(after_s)
+    assert process.poll() is None, "finished before it could be killed: shorten after_s"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run(command("--directory", str(folder), "--unlock"), cwd=ROOT, env=environment(), capture_output=True, check=True)
+    run(folder)
+    assert_same(content(finished), content(folder))
