@@ -24,4 +24,6 @@ include: "rules/report.smk"
 
 
 onsuccess:
-    print("report:", Path(config.get("pathvars", {}).get("results", "results"), "report.html").resolve())
+    page = Path(config["pathvars"]["results"], "report.html")
+    if page.is_file():
+        print("report:", page.resolve())

@@ -77,3 +77,22 @@ def test_mistakes(overlay, message):
     with pytest.raises(InputError, match=message) as caught:
         check(overlay)
     assert "\n" not in str(caught.value)
+
+
+def test_key_table_is_the_schema():
+    from nuinfer.config_table import markdown
+
+    schema = yaml.safe_load(SCHEMA.read_text())
+    assert markdown(schema) in (ROOT / "config/README.md").read_text(), "run python -m nuinfer.config_table"
+
+
+def test_schema_has_no_stray_keys():
+    """A comma in an unquoted one-line description would split it into a key without a value."""
+
+    def visit(node):
+        if isinstance(node, dict):
+            assert None not in node.values(), node
+            for value in node.values():
+                visit(value)
+
+    visit(yaml.safe_load(SCHEMA.read_text()))

@@ -13,10 +13,8 @@ from nuinfer.tuning.generator.build import build_response, generator_settings
 
 def response(flux: Path, binning: Path, output: Path, settings: dict) -> None:
     """Tabulate the built-in generator's components, flux-averaged in the bins of the binning table."""
-    bins = read_binning(binning)
     options = dict(settings)
-    if options.pop("drop_momentum_overflow"):
-        bins = bins.select(bins.without_last_momentum_bins())
+    bins = read_binning(binning, options.pop("drop_momentum_overflow"))
     model = build_response(
         read_flux(flux), bins, generator_settings(options), lambda line: print(line, file=sys.stderr, flush=True)
     )

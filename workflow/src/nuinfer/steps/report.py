@@ -1,0 +1,88 @@
+"""Write the one HTML page that tells a run's results."""
+
+import json
+from pathlib import Path
+
+from nuinfer.io.hdf5 import replacing
+from nuinfer.io.jsonfile import read_json
+from nuinfer.io.provenance import provenance
+from nuinfer.report import Picture, ReportContent, Section, Table, render
+from nuinfer.report_tune import calibration_section, observation_section
+from nuinfer.steps.cli import run
+
+
+def report(
+    comparisons: list[Path],
+    calibrations: list[Path],
+    tune_captions: list[Path],
+    tables: list[Path],
+    predictives: list[Path],
+    captions: list[Path],
+    output: Path,
+    settings: dict,
+) -> None:
+    """Gather tables and figures; the lists follow the order of ``settings["tunes"]`` and of their observations."""
+    observed = iter(zip(tables, predictives, captions, strict=True))
+    tunes, summary = [], []
+    for (name, tune), calibration, tune_caption in zip(
+        settings["tunes"].items(), calibrations, tune_captions, strict=True
+    ):
+        numbers = read_json(calibration)
+        parts = [calibration_section(name, numbers, pictures(tune_caption))]
+        for observation in tune["observations"]:
+            table, predictive, caption = next(observed)
+            parts.append(observation_section(observation, read_json(table), read_json(predictive), pictures(caption)))
+        tunes.append(Section(f"Tune {name}: {tune['label']}", [f"Mode {tune['mode']}, estimator {tune['estimator']}."], parts=parts))
+        gap, efficiency = numbers["exact"]["kl_gap"], numbers["exact"]["importance_efficiency"]["median"]
+        summary.append(
+            f"{name} ({tune['label']}): mean KL gap to the exact posterior {gap['mean']:.3f} +- {gap['error']:.3f} nat, "
+            f"median importance efficiency {efficiency:.2f}, joint coverage at 68.3 %: {numbers['joint']['coverage_1sigma']:.3f}."
+        )
+    records = [read_json(path) for path in comparisons]
+    record = provenance("nuinfer.steps.report", settings, settings["seed"])
+    content = ReportContent(
+        settings["title"],
+        summary,
+        [*tunes, _generator_section(records, settings["throws"])],
+        provenance={**{k: str(v) for k, v in record.items() if k not in ("settings", "versions")}, **_versions(record)},
+    )
+    with replacing(output) as temporary:
+        temporary.write_text(render(content), encoding="utf-8")
+
+
+def pictures(captions: Path) -> list[Picture]:
+    """Return the figures beside a file of captions, in its order."""
+    return [Picture(captions.with_name(f"{n}.png").read_bytes(), text) for n, text in read_json(captions).items()]
+
+
+def _versions(record: dict) -> dict[str, str]:
+    return {f"version of {k}": v for k, v in json.loads(record["versions"]).items()}
+
+
+def _generator_section(records: list[dict], throws: dict) -> Section:
+    tables, paragraphs = [], []
+    for record in records:
+        paragraphs.append(
+            f"Flux-averaged CC0pi cross section at the defaults: {record['total_1e38cm2']:.4f}e-38 cm2 / nucleon; largest "
+            f"relative error of the axial-mass interpolation {record['interpolation_error']:.1e}."
+        )
+        rows = [[k, v["n_bin"], v["full"], v["diagonal"]] for k, v in record["chi2_at_defaults"].items()]
+        if rows:
+            header = ["measurement", "bins", "chi2, full covariance", "chi2, diagonal"]
+            tables.append(Table(header, rows, "Default prediction against measurements", "NuWro's own: 146 and 67 in 58 bins."))
+        rows = [
+            [k, v["normalisation"], v["n_bins"], v.get("n_within_20_percent"), v.get("shape_min"), v.get("shape_max")]
+            for k, v in record["nuwro"].items()
+        ]
+        if rows:
+            header = ["component", "normalisation ratio", "bins > 200 events", "within 20 %", "lowest shape ratio", "highest"]
+            tables.append(Table(header, rows, "Built-in generator over NuWro"))
+        if record["absent"]:
+            paragraphs.append(f"Not compared, for want of the files: {', '.join(record['absent'])}.")
+    counts = [[k, *(v[s] for s in ("design", "train", "validation", "test"))] for k, v in throws.items()]
+    tables.append(Table(["simulation", "design", "train", "validation", "test"], counts, "Throws"))
+    return Section("The generator", paragraphs, tables)
+
+
+if __name__ == "__main__":
+    run(report)
