@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from nuinfer.errors import InputError
-from nuinfer.tuning.parameters import parameter
+from nuinfer.tuning.parameters import PARAMETERS, parameter
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,17 @@ class PriorBox:
 def prior_box(config: Mapping[str, Mapping]) -> PriorBox:
     """Build the priors of ``config``: parameter name -> ``{prior: uniform, low: .., high: ..}``.
 
+    The order is that of :data:`~nuinfer.tuning.parameters.PARAMETERS`, whatever the order of ``config``.
+
     Raises InputError for an unknown parameter or prior, a missing or unknown setting, an inverted range, and a range
     outside the parameter's physical limits.
     """
     if not config:
         raise InputError("no parameters: name at least one parameter with its prior")
+    names = sorted(config, key=lambda name: list(PARAMETERS).index(parameter(name).name))
     priors = []
-    for name, entry in config.items():
-        known = parameter(name)
+    for name in names:
+        known, entry = PARAMETERS[name], config[name]
         settings = dict(entry)
         kind = settings.pop("prior", "uniform")
         if kind not in PRIORS:
@@ -110,7 +113,7 @@ def prior_box(config: Mapping[str, Mapping]) -> PriorBox:
         if kind == "normal" and not prior.sigma > 0:
             raise InputError(f"{name}: sigma must be positive, got {prior.sigma:g}")
         priors.append(prior)
-    return PriorBox(tuple(config), tuple(priors))
+    return PriorBox(tuple(names), tuple(priors))
 
 
 def theta_from_mapping(box: PriorBox, values: Mapping[str, float]) -> np.ndarray:

@@ -88,7 +88,7 @@ class Response:
 
     def select(self, keep: np.ndarray) -> "Response":
         """Return the response of the bins ``keep`` (a mask or indices)."""
-        blocks = tuple(Block(b.component, b.factors, b.coefficients[:, keep]) for b in self.blocks)
+        blocks = tuple(Block(b.component, b.factors, np.ascontiguousarray(b.coefficients[:, keep])) for b in self.blocks)
         return Response(blocks, self.ma_range_gev, self.interpolation_error, self.area_gev[keep], self.total)
 
     def to_arrays(self) -> dict[str, np.ndarray]:

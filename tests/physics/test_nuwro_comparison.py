@@ -1,0 +1,71 @@
+"""The built-in generator beside NuWro's events and the T2K data (skipped where those files are absent)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nuinfer.errors import InputError
+from nuinfer.physics.binning import Binning
+from nuinfer.tuning.generator.comparison import EventSample, compare_shapes, data_chi2, nuwro_comparison, read_nuwro_events
+from nuinfer.tuning.response import Response
+
+
+@pytest.fixture(scope="module")
+def comparison(response: Response, all_bins: Binning, shared_data: Path) -> dict:
+    nominal = read_nuwro_events(shared_data / "nuwro" / "t2k_CH_all_100k.csv.gz")
+    no_rpa = read_nuwro_events(shared_data / "nuwro" / "t2k_CH_qe_norpa_100k.csv.gz")
+    return nuwro_comparison(response, all_bins, nominal, no_rpa)
+
+
+@pytest.mark.parametrize("channel", ["qe", "qe_no_rpa"])
+def test_quasielastic_part_is_nuwros(comparison: dict, channel: str) -> None:
+    found = comparison[channel]
+    assert found["normalisation"] == pytest.approx(1.0, abs=0.25)
+    # 200 events leave 7 % of scatter, so a bin may exceed 20 % by chance; beyond twice its own error none may.
+    assert found["largest_beyond_statistics"] < 0.20
+    assert found["n_within_20_percent"] >= 0.95 * found["n_bins"]
+    assert found["shape_rms"] < 0.10
+
+
+@pytest.mark.parametrize(("channel", "tolerance"), [("mec", 0.25), ("res", 0.35), ("total", 0.25)])
+def test_other_channels_have_nuwros_size(comparison: dict, channel: str, tolerance: float) -> None:
+    assert comparison[channel]["normalisation"] == pytest.approx(1.0, abs=tolerance)
+
+
+def test_default_prediction_describes_the_data_as_nuwro_does(response: Response, all_bins: Binning, shared_data: Path) -> None:
+    folder = shared_data / "t2k_cc0pi"
+    rows = np.genfromtxt(folder / "t2k_cc0pi_2016_analysisI_58bins.csv", delimiter=",", skip_header=1)
+    covariance = np.loadtxt(folder / "cov58_total.csv", delimiter=",")
+    prediction = response.select(~all_bins.last_in_slice).default_prediction()
+    chi2 = data_chi2(prediction, rows[:, 5], covariance)
+    assert chi2["diagonal"] < 120 and chi2["full"] < 200
+
+
+def test_embedded_bins_are_the_published_ones(all_bins: Binning, shared_data: Path) -> None:
+    rows = np.genfromtxt(shared_data / "t2k_cc0pi" / "t2k_cc0pi_2016_analysisI_67bins.csv", delimiter=",", skip_header=1)
+    np.testing.assert_array_equal(all_bins.edges(), rows[:, 1:5])
+    np.testing.assert_array_equal(all_bins.last_in_slice, rows[:, 11] == 1)
+
+
+def test_a_wrong_shape_is_seen(all_bins: Binning, rng: np.random.Generator) -> None:
+    """Negative control: a tilt of 40 % must exceed the limits that the generator is held to."""
+    expected = np.full(all_bins.n_bin, 400)
+    sample = EventSample(np.zeros(expected.sum()), np.zeros(expected.sum()), np.array([]), np.array([]), 0.3)
+    density = sample.density(expected, all_bins)
+    tilted = compare_shapes(density * np.linspace(0.6, 1.4, all_bins.n_bin), expected, sample, all_bins, 200)
+    same = compare_shapes(density, expected, sample, all_bins, 200)
+    assert same["shape_rms"] == pytest.approx(0.0, abs=1e-12) and tilted["shape_rms"] > 0.10
+    assert tilted["n_within_20_percent"] < 0.95 * tilted["n_bins"]
+
+
+def test_event_tables_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_nuwro_events(tmp_path / "absent.csv")
+    table = tmp_path / "events.csv"
+    table.write_text("p_mu_GeV,cos_theta,mode\n0.5,0.9,QE\n")
+    with pytest.raises(InputError, match="is_cc0pi"):
+        read_nuwro_events(table)
+    table.write_text("p_mu_GeV,cos_theta,mode,is_cc0pi,weight_cm2_per_nucleon\n0.5,0.9,QE,1,2e-39\n0.5,0.9,QE,1,3e-39\n")
+    with pytest.raises(InputError, match="different weights"):
+        read_nuwro_events(table)

@@ -1,0 +1,77 @@
+r"""Charged-current quasielastic scattering of a neutrino on one neutron (Llewellyn Smith, Phys. Rept. 3 (1972) 261).
+
+.. math::
+    \frac{d\sigma}{dQ^2} = \frac{M^2 G_F^2 \cos^2\theta_C}{8\pi E_\nu^2}
+    \left[A + B\,\frac{s-u}{M^2} + C\,\frac{(s-u)^2}{M^4}\right]
+
+(eq. 3.18, with :math:`F_A > 0`), lepton mass kept.  The bracket is the invariant matrix element, so the same A, B and C
+serve for a moving nucleon: :math:`\overline{|\mathcal{M}|^2} = 8 M^4 G_F^2\cos^2\theta_C\,[\ldots]`.
+
+A, B and C are quadratic in :math:`F_A`; their coefficients are kept apart so that one pass over the phase space serves
+every axial mass.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nuinfer.physics import form_factors as ff
+from nuinfer.physics.constants import (
+    COS2_CABIBBO,
+    G_FERMI_GEV2,
+    GEV2_TO_1E38_CM2,
+    MUON_MASS_GEV,
+    NUCLEON_MASS_GEV,
+)
+
+M2 = NUCLEON_MASS_GEV**2
+
+
+@dataclass(frozen=True)
+class AxialPolynomial:
+    """Coefficients ``(n,)`` of F_A^0 and F_A^2 in A and C, and of F_A^1 in B."""
+
+    a0: np.ndarray
+    a2: np.ndarray
+    b1: np.ndarray
+    c0: np.ndarray
+    c2: np.ndarray
+
+
+def axial_polynomial(q2_gev2: np.ndarray, lepton_mass_gev: float = MUON_MASS_GEV) -> AxialPolynomial:
+    """Return A, B and C of the module's equation at ``q2_gev2`` ``(n,)``, expanded in F_A (eq. 3.22)."""
+    q2 = np.asarray(q2_gev2, float)
+    t = ff.tau(q2)
+    f1, f2 = ff.vector(q2)
+    r = ff.pseudoscalar_over_axial(q2)
+    m2 = lepton_mass_gev**2
+    front = (m2 + q2) / M2
+    a0 = -(1 - t) * f1**2 + t * (1 - t) * f2**2 + 4 * t * f1 * f2 - m2 / (4 * M2) * (f1 + f2) ** 2
+    a2 = (1 + t) - m2 / (4 * M2) * ((1 + 2 * r) ** 2 - 4 * (1 + t) * r**2)
+    return AxialPolynomial(front * a0, front * a2, q2 / M2 * (f1 + f2), 0.25 * (f1**2 + t * f2**2), np.full_like(q2, 0.25))
+
+
+def q2_limits_gev2(enu_gev: float, lepton_mass_gev: float = MUON_MASS_GEV) -> tuple[float, float]:
+    """Return the Q^2 range of quasielastic scattering on a nucleon at rest; both zero below threshold."""
+    s = M2 + 2 * NUCLEON_MASS_GEV * enu_gev
+    e_cm = (s + lepton_mass_gev**2 - M2) / (2 * np.sqrt(s))
+    if e_cm <= lepton_mass_gev or np.sqrt(s) <= NUCLEON_MASS_GEV + lepton_mass_gev:
+        return 0.0, 0.0
+    p_cm = np.sqrt(e_cm**2 - lepton_mass_gev**2)
+    k_cm = (s - M2) / (2 * np.sqrt(s))
+    return 2 * k_cm * (e_cm - p_cm) - lepton_mass_gev**2, 2 * k_cm * (e_cm + p_cm) - lepton_mass_gev**2
+
+
+def dsigma_dq2(
+    enu_gev: float, q2_gev2: np.ndarray, ma_gev: float, lepton_mass_gev: float = MUON_MASS_GEV, antineutrino: bool = False
+) -> np.ndarray:
+    """Return the free-nucleon cross section in 1e-38 cm^2 / GeV^2, shape of ``q2_gev2``; zero outside the limits."""
+    q2 = np.asarray(q2_gev2, float)
+    poly = axial_polynomial(q2, lepton_mass_gev)
+    fa = ff.axial(q2, ma_gev)
+    su = (4 * NUCLEON_MASS_GEV * enu_gev - q2 - lepton_mass_gev**2) / M2
+    bracket = poly.a0 + poly.a2 * fa**2 + (poly.c0 + poly.c2 * fa**2) * su**2
+    bracket = bracket + (-1 if antineutrino else 1) * poly.b1 * fa * su
+    low, high = q2_limits_gev2(enu_gev, lepton_mass_gev)
+    front = M2 * G_FERMI_GEV2**2 * COS2_CABIBBO / (8 * np.pi * enu_gev**2) * GEV2_TO_1E38_CM2
+    return np.where((q2 >= low) & (q2 <= high), front * bracket, 0.0)
