@@ -4,7 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir, "workflow", "src").resolve()))
+CHECKOUT = Path(str(workflow.current_basedir)).resolve().parent
+sys.path.insert(0, str(CHECKOUT / "workflow" / "src"))
 
 from snakemake.exceptions import WorkflowError
 from nuinfer.config import checked
@@ -17,7 +18,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 try:
-    config = checked(config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"), Path.cwd())
+    config = checked(config, CHECKOUT / "workflow/schemas/config.schema.yaml", Path.cwd())
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 

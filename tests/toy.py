@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+
 from nuinfer.physics.binning import Binning
 from nuinfer.tuning.parameters import MA0_GEV, PARAMETERS
 from nuinfer.tuning.priors import PriorBox, prior_box

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
+
 from nuinfer.tuning.exact import ExactPosterior
 from nuinfer.tuning.likelihood import DiagonalLikelihood, Likelihood
 from nuinfer.tuning.priors import PriorBox, prior_box
-from scipy import stats
 
 RANGES = {"ma_ccqe_gev": (0.9, 1.4), "norm_ccmec": (1.0, 3.0), "shape_ccmec": (0.0, 1.0), "rpa_strength": (0.0, 1.0)}
 

@@ -21,8 +21,9 @@ def snakemake(*arguments, workdir=ROOT):
 
 @pytest.fixture
 def workdir(tmp_path):
-    """An empty working directory with the checkout's resources."""
-    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    """An empty working directory with the checkout's configuration and resources."""
+    for name in ("config", "resources"):
+        (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 
@@ -57,14 +58,15 @@ def test_one_target_plans_only_what_it_needs(workdir):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("overlay", "message"),
     [
-        (["calibration={events: 10}"], "configuration: calibration.events: 10 is less than the minimum of 20"),
-        (["tunes={mock: {estimator: nope}}"], "configuration: tunes.mock.estimator: 'nope' is not defined"),
+        ("calibration: {events: 10}", "configuration: calibration.events: 10 is less than the minimum of 20"),
+        ("tunes: {mock: {estimator: nope}}", "configuration: tunes.mock.estimator: 'nope' is not defined"),
     ],
 )
-def test_bad_configuration_is_one_error(workdir, overrides, message):
-    done = snakemake("-n", "--config", *overrides, workdir=workdir)
+def test_bad_configuration_is_one_error(workdir, overlay, message):
+    (workdir / "overlay.yaml").write_text(overlay)
+    done = snakemake("-n", "--configfile", str(workdir / "overlay.yaml"), workdir=workdir)
     assert done.returncode != 0
     assert message in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout

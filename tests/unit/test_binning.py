@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from toy import BINS_PER_SLICE, toy_binning
+
 from nuinfer.errors import InputError
 from nuinfer.physics.binning import Binning
-from toy import BINS_PER_SLICE, toy_binning
 
 EDGES = {
     "cos_lo": [0.0, 0.0, 0.5],

@@ -4,10 +4,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from nuinfer.calibration.bands import inside_probability, pointwise_band, simultaneous_band
 from nuinfer.calibration.coverage import coverage_curve
 from nuinfer.errors import InputError
-from scipy import stats
 
 POINTS = np.linspace(0.01, 0.99, 99)
 

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
+
 from nuinfer.calibration.calibrate import DEFAULT_LEVELS, calibrate
 from nuinfer.errors import InputError
-from scipy.special import ndtr
 
 NAMES = ("a", "b", "c")
 N_OBS, N_SAMPLES = 3000, 200

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from nuinfer.calibration.bands import simultaneous_band
 from nuinfer.calibration.coverage import assess_curve, central_levels, coverage_curve, density_ranks
 from nuinfer.calibration.ranks import marginal_ranks, rank_fractions

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from nuinfer.calibration.importance import (
     efficiency_table,
     importance_weights,
@@ -10,7 +12,6 @@ from nuinfer.calibration.importance import (
     weighted_quantiles,
 )
 from nuinfer.errors import InputError
-from scipy import stats
 
 LOG_Z = 3.7
 

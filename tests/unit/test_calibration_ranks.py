@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from nuinfer.calibration.ranks import chi2_p_values, ks_p_values, marginal_ranks, rank_fractions
 from nuinfer.errors import InputError
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from nuinfer.calibration.c2st import c2st
 from nuinfer.calibration.summary import Moments, accuracy_table, comparison_table, kl_gap, leakage_table, moments, pulls
 from nuinfer.errors import InputError
-from scipy import stats
 
 
 def test_moments_match_loops():

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
+from toy_linear import closed_form, grid_posterior, linear_posterior
+
 from nuinfer.errors import InputError
 from nuinfer.tuning.exact import ExactPosterior, ImportanceSettings, importance_sample, neural_importance
 from nuinfer.tuning.likelihood import PoissonLikelihood, measurement_likelihood
 from nuinfer.tuning.mcmc import ChainSettings, UnconvergedError, sample_chain
 from nuinfer.tuning.proposal import cube_gaussian
-from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
-from toy_linear import closed_form, grid_posterior, linear_posterior
 
 KINDS = ("poisson", "diagonal", "full", "norm_shape")
 

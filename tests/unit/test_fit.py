@@ -2,14 +2,15 @@ import json
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
+from toy_linear import closed_form, linear_posterior
+
 from nuinfer.errors import InputError
 from nuinfer.tuning.exact import ExactPosterior
 from nuinfer.tuning.fit import fit_maximum_likelihood, profiled_norm
 from nuinfer.tuning.gauss_newton import residual_jacobian
 from nuinfer.tuning.likelihood import Likelihood, NormShapeLikelihood, PoissonLikelihood, measurement_likelihood
-from scipy.optimize import minimize
-from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
-from toy_linear import closed_form, linear_posterior
 
 KINDS = ("poisson", "diagonal", "full", "norm_shape")
 

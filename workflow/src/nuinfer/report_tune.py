@@ -30,7 +30,7 @@ def calibration_section(name: str, numbers: Mapping, pictures: Sequence[Picture]
         warnings.append(f"{name}: {exact['n_flagged']} of {exact['n_obs']} exact posteriors are unreliable and left out")
     intro = (
         f"{numbers['n_obs']} held-out throws, {numbers['n_samples']} samples each, one sampling pass. Each band holds with "
-        f"{100 * numbers['band_probability']:.0f} % probability for one whole curve: of many curves a few may leave it by chance."
+        f"{100 * numbers['band_probability']:.0f} % probability for one whole curve: of many, a few may leave it by chance."
     )
     tables = (_coverage_table(numbers), _accuracy_table(numbers), _exact_table(exact), _leakage_table(numbers["leakage"]))
     return Section("Calibration", [intro], tables, pictures, warnings)

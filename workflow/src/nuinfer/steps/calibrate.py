@@ -56,7 +56,7 @@ def calibrate(
         "n_flagged": int(np.sum(reference["flagged"])),
         "kl_gap": kl_gap(reference["log_p_truth"][trusted], log_q_truth[:n][trusted]),
         "parameters": comparison_table(
-            found["mean"][:n][trusted], found["sd"][:n][trusted], reference["mean"][trusted], reference["sd"][trusted], box.names
+            *(a[trusted] for a in (found["mean"][:n], found["sd"][:n], reference["mean"], reference["sd"])), box.names
         ),
         "importance_efficiency": efficiency_table(weights.efficiency),
         "exact_efficiency_median": float(np.median(reference["ess"])),

@@ -32,11 +32,12 @@ def report(
         for observation in tune["observations"]:
             table, predictive, caption = next(observed)
             parts.append(observation_section(observation, read_json(table), read_json(predictive), pictures(caption)))
-        tunes.append(Section(f"Tune {name}: {tune['label']}", [f"Mode {tune['mode']}, estimator {tune['estimator']}."], parts=parts))
+        intro = f"Mode {tune['mode']}, estimator {tune['estimator']}."
+        tunes.append(Section(f"Tune {name}: {tune['label']}", [intro], parts=parts))
         gap, efficiency = numbers["exact"]["kl_gap"], numbers["exact"]["importance_efficiency"]["median"]
         summary.append(
             f"{name} ({tune['label']}): mean KL gap to the exact posterior {gap['mean']:.3f} +- {gap['error']:.3f} nat, "
-            f"median importance efficiency {efficiency:.2f}, joint coverage at 68.3 %: {numbers['joint']['coverage_1sigma']:.3f}."
+            f"median importance efficiency {efficiency:.2f}, joint coverage at 68.3 % {numbers['joint']['coverage_1sigma']:.3f}"
         )
     records = [read_json(path) for path in comparisons]
     record = provenance("nuinfer.steps.report", settings, settings["seed"])

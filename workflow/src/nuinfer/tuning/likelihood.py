@@ -152,7 +152,7 @@ class NormShapeLikelihood:
 
     def sample(self, mu: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         mu = np.asarray(mu)
-        scale = 1.0 + self.norm_rel * rng.standard_normal(mu.shape[:-1] + (1,))
+        scale = 1.0 + self.norm_rel * rng.standard_normal((*mu.shape[:-1], 1))
         return scale * mu + rng.standard_normal(mu.shape) @ self.cholesky.T
 
     def residual(self, x: np.ndarray, mu: np.ndarray) -> np.ndarray:

@@ -126,4 +126,6 @@ def _same_names(expected: Sequence[str], got: Sequence[str]) -> None:
     missing = [n for n in expected if n not in got]
     unknown = [n for n in got if n not in expected]
     if missing or unknown:
-        raise InputError(f"parameter values: missing {missing or 'none'}, unknown {unknown or 'none'}; expected {list(expected)}")
+        raise InputError(
+            f"parameter values: missing {missing or 'none'}, unknown {unknown or 'none'}; expected {list(expected)}"
+        )
