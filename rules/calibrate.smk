@@ -21,6 +21,8 @@ rule exact_held_out:
         mem_mb=4000,
     log:
         "<logs>/exact_held_out/{tune}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.exact_held_out --response {input.response:q} --likelihood {input.likelihood:q}"
         " --held-out {input.held_out:q} --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
@@ -50,6 +52,8 @@ rule calibrate:
         mem_mb=6000,
     log:
         "<logs>/calibrate/{tune}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.calibrate --models {input.models:q} --response {input.response:q}"
         " --likelihood {input.likelihood:q} --held-out {input.held_out:q} --exact {input.exact:q}"

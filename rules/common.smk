@@ -1,6 +1,6 @@
 # The checked configuration, and the functions by which rules read it. Nothing heavy is imported here: this file is
 # parsed by every dry run.
-import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,10 +12,8 @@ from nuinfer.config import checked
 from nuinfer.errors import InputError
 from nuinfer.workflow import as_json, chunk_names, chunk_range, code_hash
 
-# Steps find the package from the checkout as well, e.g. inside an environment that --sdm made.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [sys.path[0]] + [p for p in [os.environ.get("PYTHONPATH")] if p]
-)
+# Steps find the package in the checkout, also inside an environment that --sdm made (braces: Snakemake formats it).
+shell.prefix(f"export PYTHONPATH={shlex.quote(sys.path[0])}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 
 try:
     config = checked(config, CHECKOUT / "workflow/schemas/config.schema.yaml", Path.cwd())
@@ -70,3 +68,32 @@ def model_files(wildcards):
 def every_observation(pattern):
     """`pattern` for every tune and observation of the configuration."""
     return [pattern.format(tune=t, observation=o) for t, entry in TUNES.items() for o in entry["observations"]]
+
+
+def simulation_config(wildcards):
+    return config["simulations"][wildcards.simulation]
+
+
+def measurement_config(wildcards):
+    return config["measurements"][wildcards.measurement]
+
+
+def measurement_inputs(wildcards):
+    """Files of the measurement; a stand-in is made from a response instead."""
+    entry = measurement_config(wildcards)
+    if entry["format"] == "toy":
+        return [f"<results>/simulations/{entry['simulation']}/response.h5"]
+    return [entry["path"], *entry.get("covariances", {}).values()]
+
+
+def real_measurements(simulation):
+    """Measurements, not stand-ins, of the tunes that use `simulation`."""
+    used = {t["measurement"] for t in TUNES.values() if t["simulation"] == simulation and "measurement" in t}
+    return sorted(m for m in used if config["measurements"][m]["format"] != "toy")
+
+
+def comparison_files():
+    """The configured files of the generator's sanity check that are there, and the names of those that are not."""
+    files = config["report"]["comparison"]
+    there = {key: path for key, path in files.items() if Path(path).is_file()}
+    return there, [key for key in files if key not in there]

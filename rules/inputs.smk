@@ -1,19 +1,6 @@
 # Measurements, checked as they are read, and the observations that a tune looks at.
 
 
-def measurement_config(wildcards):
-    return config["measurements"][wildcards.measurement]
-
-
-def measurement_inputs(wildcards):
-    """Files of the measurement; a stand-in is made from a response instead."""
-    entry = measurement_config(wildcards)
-    if entry["format"] == "toy":
-        return [f"<results>/simulations/{entry['simulation']}/response.h5"]
-    covariances = entry.get("covariances", {})
-    return [entry["path"], *covariances.values()]
-
-
 rule measurement:
     """Read and check a measurement: binning, values, covariances."""
     input:
@@ -25,6 +12,8 @@ rule measurement:
         code=code_hash("nuinfer.steps.measurement"),
     log:
         "<logs>/measurement/{measurement}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.measurement --files {input:q} --output {output:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
@@ -51,6 +40,8 @@ rule likelihood:
         code=code_hash("nuinfer.steps.likelihood"),
     log:
         "<logs>/likelihood/{tune}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.likelihood --simulations {input.simulations:q} --response {input.response:q}"
         " --measurement {input.measurement:q} --likelihood {output.likelihood:q} --held-out {output.held_out:q}"
@@ -76,6 +67,8 @@ rule observation:
         code=code_hash("nuinfer.steps.observation"),
     log:
         "<logs>/observation/{tune}_{observation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.observation --response {input.response:q} --likelihood {input.likelihood:q}"
         " --measurement {input.measurement:q} --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"

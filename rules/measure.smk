@@ -25,6 +25,8 @@ rule posterior:
         mem_mb=4000,
     log:
         "<logs>/posterior/{tune}_{observation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.posterior --models {input.models:q} --response {input.response:q}"
         " --likelihood {input.likelihood:q} --observation {input.observation:q} --samples {output.samples:q}"
@@ -53,6 +55,8 @@ rule predictive:
         code=code_hash("nuinfer.steps.predictive"),
     log:
         "<logs>/predictive/{tune}_{observation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.predictive --posterior {input.posterior:q} --response {input.response:q}"
         " --likelihood {input.likelihood:q} --held-out {input.held_out:q} --observation {input.observation:q}"

@@ -23,6 +23,8 @@ rule figures_tune:
         code=code_hash("nuinfer.steps.figures_tune"),
     log:
         "<logs>/figures_tune/{tune}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.figures_tune --calibration {input.calibration:q} --metrics {input.metrics:q}"
         " --models {input.models:q} --captions {output.captions:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
@@ -52,6 +54,8 @@ rule figures_observation:
         code=code_hash("nuinfer.steps.figures_observation"),
     log:
         "<logs>/figures_observation/{tune}_{observation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.figures_observation --posterior {input.posterior:q} --table {input.table:q}"
         " --predictive {input.predictive:q} --metrics {input.metrics:q} --observation {input.observation:q}"
@@ -64,26 +68,19 @@ rule comparison:
     input:
         response="<results>/simulations/{simulation}/response.h5",
         measurements=lambda w: [f"<results>/measurements/{m}.h5" for m in real_measurements(w.simulation)],
-        events=lambda w: [p for p in config["report"]["comparison"].values() if Path(p).is_file()],
+        events=list(comparison_files()[0].values()),
     output:
         "<results>/simulations/{simulation}/comparison.json",
     params:
-        settings=lambda w: step_settings(
-            events={k: p for k, p in config["report"]["comparison"].items() if Path(p).is_file()},
-            absent=[k for k, p in config["report"]["comparison"].items() if not Path(p).is_file()],
-        ),
+        settings=step_settings(events=comparison_files()[0], absent=comparison_files()[1]),
         code=code_hash("nuinfer.steps.comparison"),
     log:
         "<logs>/comparison/{simulation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.comparison --response {input.response:q} --measurements {input.measurements:q}"
         " --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
-
-
-def real_measurements(simulation):
-    """Measurements, not stand-ins, of the tunes that use `simulation`."""
-    used = {t["measurement"] for t in TUNES.values() if t["simulation"] == simulation and "measurement" in t}
-    return sorted(m for m in used if config["measurements"][m]["format"] != "toy")
 
 
 rule report:
@@ -108,6 +105,8 @@ rule report:
         code=code_hash("nuinfer.steps.report"),
     log:
         "<logs>/report.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.report --comparisons {input.comparisons:q} --calibrations {input.calibrations:q}"
         " --tune-captions {input.tune_captions:q} --tables {input.tables:q} --predictives {input.predictives:q}"

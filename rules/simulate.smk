@@ -1,10 +1,6 @@
 # The built-in generator: its tabulated response, throws in chunks, one file of simulations.
 
 
-def simulation_config(wildcards):
-    return config["simulations"][wildcards.simulation]
-
-
 rule response:
     """Tabulate the built-in generator's components in the measurement's bins."""
     input:
@@ -19,6 +15,8 @@ rule response:
         code=code_hash("nuinfer.steps.response"),
     log:
         "<logs>/response/{simulation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.response --flux {input.flux:q} --binning {input.binning:q} --output {output:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
@@ -42,6 +40,8 @@ rule simulate:
         code=code_hash("nuinfer.steps.simulate"),
     log:
         "<logs>/simulate/{simulation}_{chunk}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.simulate --response {input:q} --output {output:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
@@ -61,6 +61,8 @@ rule gather:
         code=code_hash("nuinfer.steps.gather"),
     log:
         "<logs>/gather/{simulation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.gather --chunks {input:q} --output {output:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"

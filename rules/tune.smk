@@ -23,6 +23,8 @@ rule train:
         runtime=30,
     log:
         "<logs>/train/{tune}_{member}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.train --simulations {input.simulations:q} --likelihood {input.likelihood:q}"
         " --model {output.model:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
