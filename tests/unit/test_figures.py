@@ -9,6 +9,9 @@ import matplotlib.image
 import matplotlib.text
 import numpy as np
 import pytest
+from scipy import stats
+from toy import toy_binning
+
 from nuinfer.errors import InputError
 from nuinfer.figures import style
 from nuinfer.figures.coverage import coverage_figure, sbc_figure, tarp_figure
@@ -21,8 +24,6 @@ from nuinfer.figures.recovery import RecoveryRow, tune_recovery
 from nuinfer.figures.residuals import residual_triangle
 from nuinfer.figures.slices import prediction_slices
 from nuinfer.figures.triangle import triangle
-from scipy import stats
-from toy import toy_binning
 
 LABELS = (r"$M_A$ [GeV]", "norm", "shape", "RPA")
 RANGES = np.array([[0.96, 1.39], [1.0, 3.0], [0.0, 1.0], [0.0, 1.0]])

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from scipy import stats
+from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
+
 from nuinfer.errors import InputError
 from nuinfer.tuning.likelihood import (
     MEASUREMENT_LIKELIHOODS,
@@ -7,8 +10,6 @@ from nuinfer.tuning.likelihood import (
     PoissonLikelihood,
     measurement_likelihood,
 )
-from scipy import stats
-from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
 
 KINDS = ("poisson", *MEASUREMENT_LIKELIHOODS)
 

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy import toy_binning, toy_response
+
 from nuinfer.errors import InputError
 from nuinfer.io.measurement import COLUMNS, load_measurement, read_measurement, write_measurement
-from toy import toy_binning, toy_response
 
 NAMES = ("total", "stat", "shapesyst", "fluxnorm")
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from scipy import stats
+from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
+
 from nuinfer.errors import InputError
 from nuinfer.tuning.exact import ExactPosterior, ImportanceSettings, importance_sample
 from nuinfer.tuning.likelihood import PoissonLikelihood, measurement_likelihood
 from nuinfer.tuning.predictive import bands, misspecification, p_value, posterior_predictive
-from scipy import stats
-from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
 
 KINDS = ("poisson", "diagonal", "full", "norm_shape")
 

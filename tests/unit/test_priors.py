@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy import stats
+
 from nuinfer.errors import InputError
 from nuinfer.tuning.priors import PRIORS, prior_box, theta_from_mapping
-from scipy import stats
 
 CONFIG = {
     "ma_ccqe_gev": {"prior": "uniform", "low": 0.96, "high": 1.39},

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+
 from nuinfer.errors import InputError
 from nuinfer.report import Picture, ReportContent, Section, Table, Verdict, render
 

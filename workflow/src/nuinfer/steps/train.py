@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from nuinfer.errors import InputError
 from nuinfer.io.likelihoods import read_likelihood
 from nuinfer.io.provenance import provenance
 from nuinfer.io.simulations import read_simulations
@@ -15,13 +14,13 @@ from nuinfer.workflow import code_hash
 def train(simulations: Path, likelihood: Path, model: Path, settings: dict) -> None:
     """Train on the simulations' train and validation throws; ``model`` is the model directory's ``model.json``."""
     from nuinfer.tuning.estimator import training
-    from nuinfer.tuning.estimator.checkpoint import load_checkpoint
+    from nuinfer.tuning.estimator.data import TrainingData
     from nuinfer.tuning.estimator.settings import estimator_settings
     from nuinfer.tuning.estimator.store import save_model
 
     throws = read_simulations(simulations)
     fitted, held = throws.part("train"), throws.part("validation")
-    data = training.TrainingData(fitted.u, fitted.prediction, held.u, held.prediction, read_likelihood(likelihood))
+    data = TrainingData(fitted.u, fitted.prediction, held.u, held.prediction, read_likelihood(likelihood))
     chosen = estimator_settings({"name": "ours", **settings["estimator"]})
     seed = torch_seed(settings["seed"], "train", settings["tune"], settings["member"])
 
@@ -31,19 +30,17 @@ def train(simulations: Path, likelihood: Path, model: Path, settings: dict) -> N
     for other in checkpoint.parent.glob(f"{stem}*"):
         if other != checkpoint:
             other.unlink()
-    try:
-        load_checkpoint(checkpoint, training.training_identity(data, chosen, seed))
-    except InputError as error:
-        print(f"{error}; training afresh", file=sys.stderr)
-        checkpoint.unlink()
 
     report = Progress(f"train {settings['tune']}")
 
     def progress(last: dict) -> None:
+        if "note" in last:
+            print(f"{last['note']}; training afresh", file=sys.stderr)
+            return
         note = "epochs, loss {training_loss:.3f}, validation {validation_loss:.3f}, {cpu_s:.0f} CPU s".format(**last)
         report(last["epoch"], last["epochs"], note)
 
-    trained = training.train(data, chosen, seed, checkpoint, progress)
+    trained = training.train(data, chosen, seed, checkpoint, progress, discard_stale=True)
     record = provenance("nuinfer.steps.train", settings, settings["seed"])
     save_model(model.parent, trained, chosen, throws.box, seed, record)
     checkpoint.unlink(missing_ok=True)
