@@ -1,5 +1,6 @@
 """The problem that the benchmarks share: the built-in generator in the T2K binning with a finite simulation's scatter."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,12 @@ class Problem:
     @property
     def exact(self) -> ExactPosterior:
         return ExactPosterior(self.likelihood, self.response, self.box)
+
+    def digest(self) -> str:
+        """Return a hash of the predictions at fixed points and of the noise: measurements of other physics do not mix."""
+        u = throw_unit_cube("random", 8, self.box.dim, 0, "benchmark", "digest")
+        mu = self.response.predict(self.box.from_unit(u), self.box.names)
+        return hashlib.sha256(np.round(np.append(mu, self.likelihood.per_event), 9).tobytes()).hexdigest()[:12]
 
     def throws(self, n: int, seed: int, split: str, design: str = "random") -> tuple[np.ndarray, np.ndarray]:
         """Return ``n`` throws of a split: points of the cube and their predictions."""

@@ -112,7 +112,7 @@ def measure(problem: Problem, name: str, seed: int, args: argparse.Namespace) ->
     """
     settings = estimator_settings(name)
     identity = {"seed": seed, **{n: getattr(args, n) for n in ("throws", "events", "test", "loss_throws")}}
-    identity["settings"] = settings.to_json()
+    identity |= {"settings": settings.to_json(), "problem": problem.digest()}
     path = args.out / f"throws{args.throws}_seed{seed}_{name}.json"
     if path.exists() and (record := json.loads(path.read_text()))["identity"] == identity:
         return record

@@ -97,8 +97,10 @@ rule report:
     params:
         settings=step_settings(
             title=config["report"]["title"],
-            tunes={t: {"label": e.get("label", t), "observations": e["observations"], "mode": e["mode"],
-                       "estimator": e["estimator"]} for t, e in TUNES.items()},
+            tunes=[
+                {"name": t, "label": e.get("label", t), **{k: e[k] for k in ("observations", "mode", "estimator")}}
+                for t, e in TUNES.items()
+            ],
             throws={s: e["throws"] for s, e in config["simulations"].items()},
             seed=SEED,
         ),

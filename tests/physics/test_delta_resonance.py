@@ -73,7 +73,7 @@ def test_spectral_function_holds_one_state() -> None:
 
 
 def test_total_cross_section_of_delta_plus_plus(splines) -> None:
-    """ANL and BNL measured 0.5 to 0.7e-38 cm^2 on a proton between 1.2 and 2 GeV (W < 1.4 GeV)."""
+    """ANL, W < 1.4 GeV: 0.46 +- 0.05 (1.25-1.5 GeV) and 0.61 +- 0.08 (1.5-2.5 GeV), 1e-38 cm^2 on a proton; BNL found more."""
     enu, n = 1.5, 300
     p = (np.arange(n) + 0.5) / n * enu
     c, weight = np.polynomial.legendre.leggauss(80)
@@ -91,3 +91,27 @@ def test_absorption_reproduces_its_input_and_stays_a_probability() -> None:
     assert carbon_absorption_mb(np.array([0.165]))[0] == pytest.approx(170.0)
     decay = absorption_after_decay(np.array([1.232]), np.array([0.45]), np.array([0.6]))
     assert probability.min() < decay[0] < probability.max()
+
+
+def test_photocouplings_of_the_delta(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At Q^2 = 0 the vector current alone gives A_1/2 = -0.135 and A_3/2 = -0.255 / sqrt(GeV) (Particle Data Group)."""
+    weak = delta.form_factors
+    monkeypatch.setattr(delta, "form_factors", lambda q2: {k: v if k.endswith("v") else 0.0 for k, v in weak(q2).items()})
+    h = delta.hadron_tensor(DELTA_MASS_GEV, 0.0)
+    photon = (DELTA_MASS_GEV**2 - NUCLEON_MASS_GEV**2) / (2 * DELTA_MASS_GEV)
+    transverse = 0.5 * (h[1, 1] + h[2, 2]).real
+    squares = 2 * np.pi / 137.036 / photon * transverse / (4 * NUCLEON_MASS_GEV * DELTA_MASS_GEV)
+    assert np.sqrt(squares) == pytest.approx(np.hypot(0.135, 0.255), rel=0.05)
+
+
+def test_vector_and_axial_parts_add_up_for_neutrinos() -> None:
+    """Their interference has the sign of Im H12 times the lepton's antisymmetric part: larger for neutrinos."""
+    enu, p_mu, c = (np.array([v]) for v in (1.0, 0.5, 0.5))
+    e_mu, p, cos = np.hypot(p_mu, MUON_MASS_GEV), p_mu, c
+    q2 = float((2 * enu * (e_mu - p * cos) - MUON_MASS_GEV**2)[0])
+    w = float(delta.hadronic_mass_gev(enu, p_mu, c)[0])
+    h = delta.hadron_tensor(w, q2)
+    parts = np.array([h[0, 0].real, h[0, 3].real, h[3, 3].real, 0.5 * (h[1, 1] + h[2, 2]).real, h[1, 2].imag])[:, None]
+    flipped = parts * np.array([1, 1, 1, 1, -1])[:, None]
+    neutrino, antineutrino = (delta.lepton_tensor_contraction(v, enu, p_mu, c, MUON_MASS_GEV)[0] for v in (parts, flipped))
+    assert 0 < antineutrino < 0.5 * neutrino

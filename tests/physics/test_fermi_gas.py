@@ -129,3 +129,18 @@ def test_mean_way_out_is_half_the_mean_way_through() -> None:
 def test_shell_number_has_converged() -> None:
     coarse, fine = (total(0.7, local_fermi_shells(n), n=200) for n in (14, 28))
     assert coarse == pytest.approx(fine, rel=1e-3)
+
+
+def test_size_of_carbon_and_its_mean_removal_energy() -> None:
+    """The rms charge radius of 12C is 2.47 fm; the well's depth is what the docstring says."""
+    r = np.linspace(0, 12, 4001)
+    rho = carbon_density_fm3(r)
+    assert np.sqrt(np.trapezoid(r**4 * rho, r) / np.trapezoid(r**2 * rho, r)) == pytest.approx(2.47, abs=0.02)
+    shells = local_fermi_shells(28)
+    assert shells.removal_gev @ shells.weight == pytest.approx(0.030, abs=0.0005)
+
+
+def test_carbon_density_is_the_fourier_bessel_one() -> None:
+    """Nucleons / fm^3 at 0 to 4 fm of the Fourier-Bessel analysis of 12C in the same compilation, to 4 %."""
+    expected = [0.1637, 0.1649, 0.1071, 0.0309, 0.00444]
+    np.testing.assert_allclose(carbon_density_fm3(np.arange(5.0)), expected, rtol=0.045)

@@ -5,7 +5,10 @@ import pytest
 
 from nuinfer.errors import InputError
 from nuinfer.physics.binning import Binning
+from nuinfer.physics.constants import MUON_MASS_GEV
+from nuinfer.physics.fermi_gas import quasielastic
 from nuinfer.physics.fluxes import Flux, make_flux
+from nuinfer.physics.nucleus import local_fermi_shells
 from nuinfer.tuning.generator.build import (
     GeneratorSettings,
     build_response,
@@ -13,6 +16,7 @@ from nuinfer.tuning.generator.build import (
     generator_settings,
     with_doubled_quadrature,
 )
+from nuinfer.tuning.generator.mec import ValenciaShape
 from nuinfer.tuning.generator.quadrature import QuadratureSettings, make_points
 from nuinfer.tuning.response import Response
 
@@ -120,3 +124,24 @@ def test_weights_integrate_the_flux_and_the_bin(few_bins: Binning) -> None:
     mean_p = points.average(points.p_mu_gev)
     np.testing.assert_allclose(mean_p, 0.5 * (few_bins.p_lo_gev + few_bins.p_hi_gev), rtol=1e-12)
     np.testing.assert_allclose(points.average(points.enu_gev), (3 * 40.5 + 4 * 43) / 7, rtol=1e-12)
+
+
+def test_prediction_is_a_mean_over_random_neutrinos_and_muons(
+    response: Response, all_bins: Binning, t2k_flux: Flux, rng: np.random.Generator
+) -> None:
+    """Draw E from the flux, p and cos(theta) evenly in the bin; six of the 13 nucleons of CH are bound neutrons."""
+    parts = response.components(np.array([[1.03, 1.0, 0.0, 0.0]]), NAMES)
+    n = 60000
+    strength = t2k_flux.density * t2k_flux.widths_gev
+    for b in (1, 33, 50):
+        i = rng.choice(len(strength), n, p=strength / strength.sum())
+        enu = t2k_flux.edges_gev[i] + rng.random(n) * t2k_flux.widths_gev[i]
+        p = rng.uniform(all_bins.p_lo_gev[b], all_bins.p_hi_gev[b], n)
+        c = rng.uniform(all_bins.cos_lo[b], all_bins.cos_hi[b], n)
+        ok = np.hypot(p, MUON_MASS_GEV) < enu
+        where = enu[ok], p[ok], c[ok]
+        qe = 6 / 13 * quasielastic(*where, local_fermi_shells(14)).at(1.03)
+        for name, values in (("qe", qe), ("mec", ValenciaShape().density(*where))):
+            mean, error = values.sum() / n, np.sqrt(np.sum(values**2)) / n
+            assert abs(parts[name][0, b] - mean) < 4 * error
+            assert error < 0.02 * mean

@@ -3,8 +3,23 @@
 import numpy as np
 import pytest
 
-from nuinfer.physics.constants import MUON_MASS_GEV
-from nuinfer.tuning.generator.mec import M_PAIR, EmpiricalShape, ValenciaShape, total_per_energy, total_ratio
+from nuinfer.physics import form_factors as ff
+from nuinfer.physics.constants import (
+    COS2_CABIBBO,
+    G_FERMI_GEV2,
+    GEV2_TO_1E38_CM2,
+    MUON_MASS_GEV,
+    NUCLEON_MASS_GEV,
+)
+from nuinfer.physics.fermi_gas import lepton_transfer
+from nuinfer.tuning.generator.mec import (
+    M_PAIR,
+    MEC_AXIAL_MASS_GEV,
+    EmpiricalShape,
+    ValenciaShape,
+    total_per_energy,
+    total_ratio,
+)
 from nuinfer.tuning.generator.rpa import T2K_2017, BerpaSettings, berpa_weight
 
 
@@ -67,3 +82,62 @@ def test_rpa_suppresses_low_q2_and_is_smooth_at_the_joint(settings: BerpaSetting
     right = (berpa_weight(u + h, settings) - berpa_weight(u, settings)) / h
     assert left == pytest.approx(right, abs=1e-3)
     assert np.all(berpa_weight(np.linspace(0, 3, 100), settings) > 0.5)
+
+
+@pytest.mark.parametrize("scale2", [0.7, 0.4])
+@pytest.mark.parametrize(("p", "c"), [(0.5, 0.9), (0.4, 0.3), (0.3, -0.5)])
+def test_empirical_shape_is_the_written_formula(p: float, c: float, scale2: float) -> None:
+    """From d2sigma / dW dQ^2 of the docstring, relative to a reference point, with (s - u)^2 over M_pair^4."""
+    enu = 0.9
+
+    def written(p: float, c: float, su_unit_gev2: float = M_PAIR**2) -> float:
+        e_mu, m2 = np.hypot(p, MUON_MASS_GEV), MUON_MASS_GEV**2
+        q2 = 2 * enu * (e_mu - p * c) - m2
+        w = np.sqrt(M_PAIR**2 + 2 * M_PAIR * (enu - e_mu) - q2)
+        t = q2 / (4 * M_PAIR**2)
+        a = (m2 + q2) / M_PAIR**2 * (t * (1 + t) - t**2 * (1 - t) + 4 * t**2) / (1 + t) ** 2
+        su = (4 * M_PAIR * enu - q2 - m2) / su_unit_gev2
+        bracket = a + su**2 * t / (4 * (1 + t))
+        return np.exp(-0.5 * ((w - 2.1) / 0.05) ** 2) * q2 / (1 + q2 / scale2) ** 8 * bracket * p**2 / (w * e_mu)
+
+    def coded(p: float, c: float) -> float:
+        return EmpiricalShape(scale2_gev2=scale2).density(np.array([enu]), np.array([p]), np.array([c]))[0]
+
+    ratio = coded(p, c) / coded(0.6, 0.6)
+    assert ratio == pytest.approx(written(p, c) / written(0.6, 0.6), rel=1e-9)
+    assert ratio != pytest.approx(written(p, c, 1.0) / written(0.6, 0.6, 1.0), rel=5e-3)
+
+
+def test_scale_of_the_empirical_form_factor_matters() -> None:
+    """GENIE's 0.4 GeV^2 makes the muon more forward than 0.7 GeV^2 would: the two are not interchangeable."""
+    p, (c, weight) = np.linspace(0.01, 0.55, 200), np.polynomial.legendre.leggauss(60)
+    grid_p, grid_c = np.meshgrid(p, c, indexing="ij")
+    where = np.full(grid_p.size, 0.6), grid_p.ravel(), grid_c.ravel()
+    mean = {}
+    for scale2 in (EmpiricalShape().scale2_gev2, 0.7):
+        density = EmpiricalShape(scale2_gev2=scale2).density(*where).reshape(grid_p.shape) * weight
+        mean[scale2] = np.sum(density * grid_c) / np.sum(density)
+    assert mean[0.4] == pytest.approx(0.33, abs=0.01) and mean[0.7] == pytest.approx(0.11, abs=0.01)
+
+
+def test_valencia_lepton_factor_is_a_sum_over_helicities() -> None:
+    """Transverse currents V = q G_M / 2M and A = G_A, added for one helicity of the boson and subtracted for the other."""
+    shape = ValenciaShape(longitudinal=0.0)
+    enu, p, c = np.array([6.0]), np.array([4.5]), np.array([0.3])
+    e_mu, omega, q = lepton_transfer(enu, p, c)
+    k_z = (enu**2 - enu * p * c) / q
+    even = enu**2 - k_z**2 + enu * e_mu - enu * p * c
+    odd = e_mu * k_z - enu * (k_z - q)
+    q2 = q**2 - omega**2
+    vector = q / (2 * NUCLEON_MASS_GEV) * ff.isovector_sachs(q2)[1]
+    axial = ff.axial(q2, MEC_AXIAL_MASS_GEV)
+    helicities = 0.5 * ((even + odd) * (vector + axial) ** 2 + (even - odd) * (vector - axial) ** 2) / (enu * e_mu)
+    front = G_FERMI_GEV2**2 * COS2_CABIBBO / np.pi * p**2 * GEV2_TO_1E38_CM2 * shape.response(omega, q)
+    assert shape.density(enu, p, c) == pytest.approx(front * helicities, rel=2e-3)
+
+
+def test_default_rpa_is_within_the_errors_of_t2k() -> None:
+    ours, errors = BerpaSettings(), {"a": 0.20, "b": 0.20, "d": 0.15}
+    for name, relative in errors.items():
+        assert abs(getattr(ours, name) / getattr(T2K_2017, name) - 1) < relative
+    assert (ours.e_per_gev2, ours.u_gev2) == (T2K_2017.e_per_gev2, T2K_2017.u_gev2)

@@ -1,5 +1,7 @@
 """The built-in generator beside NuWro's events and the T2K data (skipped where those files are absent)."""
 
+import csv
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from nuinfer.errors import InputError
 from nuinfer.physics.binning import Binning
 from nuinfer.tuning.generator.comparison import EventSample, compare_shapes, data_chi2, nuwro_comparison, read_nuwro_events
+from nuinfer.tuning.generator.rpa import T2K_2017, BerpaSettings, berpa_weight
 from nuinfer.tuning.response import Response
 
 
@@ -31,6 +34,24 @@ def test_quasielastic_part_is_nuwros(comparison: dict, channel: str) -> None:
 @pytest.mark.parametrize(("channel", "tolerance"), [("mec", 0.25), ("res", 0.35), ("total", 0.25)])
 def test_other_channels_have_nuwros_size(comparison: dict, channel: str, tolerance: float) -> None:
     assert comparison[channel]["normalisation"] == pytest.approx(1.0, abs=tolerance)
+
+
+def test_default_rpa_weight_is_a_fit_to_nuwro_and_t2ks_is_not(shared_data: Path) -> None:
+    """What the docstring of the RPA weight says of its constants."""
+    edges = np.linspace(0, 2, 51)
+    found = []
+    for name in ("t2k_CH_all_100k", "t2k_CH_qe_norpa_100k"):
+        with gzip.open(shared_data / "nuwro" / f"{name}.csv.gz", "rt", newline="") as file:
+            rows = list(csv.DictReader(file))
+        counts, _ = np.histogram([float(r["Q2_GeV2"]) for r in rows if r["mode"] == "QE"], edges)
+        found.append((counts, float(rows[0]["weight_cm2_per_nucleon"]) / len(rows)))
+    (on, scale_on), (off, scale_off) = found
+    keep = (on > 20) & (off > 20)
+    ratio = scale_on * on[keep] / (scale_off * off[keep])
+    error = ratio * np.sqrt(1 / on[keep] + 1 / off[keep])
+    centres = 0.5 * (edges[1:] + edges[:-1])[keep]
+    chi2 = [np.sum(((ratio - berpa_weight(centres, s)) / error) ** 2) for s in (BerpaSettings(), T2K_2017)]
+    assert chi2[0] < 1.3 * keep.sum() < 3 * keep.sum() < chi2[1]
 
 
 def test_default_prediction_describes_the_data_as_nuwro_does(response: Response, all_bins: Binning, shared_data: Path) -> None:

@@ -1,9 +1,20 @@
 r"""Neutrino excitation of the Delta(1232), by the Rarita-Schwinger current with its traces done numerically.
 
-Current and form factors: Hernandez, Nieves, Valverde, PRD 76 (2007) 033005, eqs. 2-5 and 48-50 (vector part from
-Lalakulich, Paschos, Piranishvili, PRD 74 (2006) 014009), with the axial dipole fitted to ANL and BNL deuterium data by Graczyk,
-Kielczewska, Przewlocki, Sobczyk, PRD 80 (2009) 093001: C5A(0) = 1.19, M_A = 0.94 GeV.
-The vertex is that of n -> Delta+; p -> Delta++ is larger by three (isospin).
+The current is :math:`\bar u_\alpha \Gamma^{\alpha\mu} u` with
+
+.. math::
+    \Gamma^{\alpha\mu} = \Big[\tfrac{C_3^V}{M}(g^{\alpha\mu}\not{q} - q^\alpha\gamma^\mu)
+    + \tfrac{C_4^V}{M^2}(g^{\alpha\mu} q\cdot p_\Delta - q^\alpha p_\Delta^\mu)
+    + \tfrac{C_5^V}{M^2}(g^{\alpha\mu} q\cdot p - q^\alpha p^\mu)\Big]\gamma_5
+    + \tfrac{C_3^A}{M}(g^{\alpha\mu}\not{q} - q^\alpha\gamma^\mu)
+    + \tfrac{C_4^A}{M^2}(g^{\alpha\mu} q\cdot p_\Delta - q^\alpha p_\Delta^\mu)
+    + C_5^A g^{\alpha\mu} + \tfrac{C_6^A}{M^2} q^\alpha q^\mu
+
+as written by Hernandez, Nieves, Valverde, PRD 76 (2007) 033005; the vector form factors are those of Lalakulich, Paschos,
+Piranishvili, PRD 74 (2006) 014009, and the axial dipole was fitted to ANL and BNL deuterium data by Graczyk, Kielczewska,
+Przewlocki, Sobczyk, PRD 80 (2009) 093001: C5A(0) = 1.19, M_A = 0.94 GeV.
+The vertex is that of n -> Delta+; the cross section of p -> Delta++ is larger by three (isospin).  There is no background
+amplitude, and the Delta is free: no Fermi motion, no change of its width or mass in the nucleus.
 """
 
 import numpy as np
@@ -113,7 +124,7 @@ def lepton_tensor_contraction(
 def width_gev(w_gev: np.ndarray) -> np.ndarray:
     r"""Return :math:`\Gamma(W) = \Gamma_0\,(q_\mathrm{cm}(W)/q_\mathrm{cm}(M_\Delta))^3\,M_\Delta/W`.
 
-    Source: PRD 76, 033005, eq. 45.
+    The P-wave width of Delta -> N pi (PRD 76, 033005), shape of ``w_gev``, in GeV.
     """
 
     def q_cm(w: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 r"""Quasielastic scattering on a Fermi gas, its nucleon-momentum integral done in closed form.
 
 For nucleons spread evenly over a sphere of radius :math:`k_F`, with :math:`\tilde\omega = \omega - E_B` the energy that the
-nucleon receives and the final nucleon kept out of the occupied sphere (Smith and Moniz, NPB 43 (1972) 605),
+nucleon receives and the final nucleon kept out of the occupied sphere (the model of Smith and Moniz, NPB 43 (1972) 605),
 
 .. math::
     \frac{d^2\sigma}{dE_\mu\,d\cos\theta} = \frac{p_\mu}{32\pi E_\nu |q|}\,\frac{3}{4\pi k_F^3}
@@ -11,6 +11,7 @@ with :math:`E_F = \sqrt{M^2 + k_F^2}`, :math:`E_\mathrm{lo} = \max(E_F - \tilde\
 \tfrac{|q|}{2}\sqrt{1 + 4M^2/\tilde Q^2})` and :math:`\tilde Q^2 = q^2 - \tilde\omega^2`.  The matrix element is
 Llewellyn Smith's at the lepton's :math:`Q^2`, with :math:`s-u = 2p\cdot(k+k') - m_\mu^2` of the moving nucleon; its
 average over :math:`\phi` is a quadratic in the nucleon's energy, so three moments of E are all that a sphere contributes.
+The flux is that on the nucleus at rest: no relative-velocity factor of the single nucleon.
 """
 
 from dataclasses import dataclass

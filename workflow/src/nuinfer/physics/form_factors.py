@@ -14,7 +14,7 @@ from nuinfer.physics.constants import (
     PROTON_MAGNETIC_MOMENT,
 )
 
-# Numerator and denominator coefficients in tau = Q^2 / 4 M^2, table 1 of hep-ex/0602017.
+# Numerator and denominator coefficients, lowest power first, in tau = Q^2 / 4 M^2 (hep-ex/0602017, for Q^2 < 18 GeV^2).
 _GEP = ((1.0, -0.0578), (1.0, 11.1, 13.6, 33.0))
 _GMP = ((1.0, 0.15), (1.0, 11.1, 19.6, 7.54))
 _GEN = ((0.0, 1.25, 1.30), (1.0, -9.86, 305.0, -758.0, 802.0))
@@ -22,6 +22,7 @@ _GMN = ((1.0, 1.81), (1.0, 14.1, 20.7, 68.7))
 
 
 def tau(q2_gev2: np.ndarray) -> np.ndarray:
+    r"""Return :math:`\tau = Q^2 / 4M^2`, shape of ``q2_gev2``."""
     return q2_gev2 / (4.0 * NUCLEON_MASS_GEV**2)
 
 
@@ -31,7 +32,7 @@ def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], t: np.ndar
 
 
 def isovector_sachs(q2_gev2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the isovector Sachs form factors G_E^p - G_E^n and G_M^p - G_M^n."""
+    """Return the isovector Sachs form factors G_E^p - G_E^n and G_M^p - G_M^n, each of the shape of ``q2_gev2``."""
     t = tau(np.asarray(q2_gev2, float))
     g_e = _ratio(_GEP, t) - _ratio(_GEN, t)
     g_m = PROTON_MAGNETIC_MOMENT * _ratio(_GMP, t) - NEUTRON_MAGNETIC_MOMENT * _ratio(_GMN, t)
@@ -39,7 +40,10 @@ def isovector_sachs(q2_gev2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def vector(q2_gev2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    r"""Return :math:`F_1^V` and :math:`\xi F_2^V` (conserved vector current, Phys. Rept. 3 (1972) 261, eq. 3.15)."""
+    r"""Return :math:`F_1^V` and :math:`\xi F_2^V`, each of the shape of ``q2_gev2``.
+
+    By the conserved vector current :math:`F_1^V = (G_E + \tau G_M)/(1+\tau)`, :math:`\xi F_2^V = (G_M - G_E)/(1+\tau)`.
+    """
     t = tau(np.asarray(q2_gev2, float))
     g_e, g_m = isovector_sachs(q2_gev2)
     return (g_e + t * g_m) / (1.0 + t), (g_m - g_e) / (1.0 + t)

@@ -4,8 +4,16 @@ r"""Charged-current quasielastic scattering of a neutrino on one neutron (Llewel
     \frac{d\sigma}{dQ^2} = \frac{M^2 G_F^2 \cos^2\theta_C}{8\pi E_\nu^2}
     \left[A + B\,\frac{s-u}{M^2} + C\,\frac{(s-u)^2}{M^4}\right]
 
-(eq. 3.18, with :math:`F_A > 0`), lepton mass kept.  The bracket is the invariant matrix element, so the same A, B and C
-serve for a moving nucleon: :math:`\overline{|\mathcal{M}|^2} = 8 M^4 G_F^2\cos^2\theta_C\,[\ldots]`.
+with :math:`s-u = 4ME_\nu - Q^2 - m_\mu^2`, :math:`\tau = Q^2/4M^2`, :math:`F_A > 0` (Llewellyn Smith's is negative) and
+
+.. math::
+    A &= \frac{m_\mu^2+Q^2}{M^2}\Big[(1+\tau)F_A^2 - (1-\tau)F_1^2 + \tau(1-\tau)(\xi F_2)^2 + 4\tau F_1\xi F_2
+    - \frac{m_\mu^2}{4M^2}\big((F_1+\xi F_2)^2 + (F_A+2F_P)^2 - 4(1+\tau)F_P^2\big)\Big] \\
+    B &= \frac{Q^2}{M^2}F_A(F_1+\xi F_2), \qquad C = \tfrac14\big(F_A^2 + F_1^2 + \tau(\xi F_2)^2\big)
+
+(second-class currents left out; B changes sign for antineutrinos).  The bracket is the invariant matrix element, so the
+same A, B and C serve for a moving nucleon: :math:`\overline{|\mathcal{M}|^2} = 8 M^4 G_F^2\cos^2\theta_C\,[\ldots]`, a sum
+over the final spins and the mean over the neutron's.
 
 A, B and C are quadratic in :math:`F_A`; their coefficients are kept apart so that one pass over the phase space serves
 every axial mass.
@@ -39,7 +47,7 @@ class AxialPolynomial:
 
 
 def axial_polynomial(q2_gev2: np.ndarray, lepton_mass_gev: float = MUON_MASS_GEV) -> AxialPolynomial:
-    """Return A, B and C of the module's equation at ``q2_gev2`` ``(n,)``, expanded in F_A (eq. 3.22)."""
+    """Return A, B and C of the module's equation at ``q2_gev2`` ``(n,)``, expanded in F_A."""
     q2 = np.asarray(q2_gev2, float)
     t = ff.tau(q2)
     f1, f2 = ff.vector(q2)

@@ -1,7 +1,8 @@
 r"""The carbon nucleus: its density, the local Fermi momentum, and the length of matter that a pion crosses on its way out.
 
 Density: modified harmonic oscillator :math:`\rho(r) \propto [1 + \alpha (r/a)^2]\,e^{-(r/a)^2}` with a = 1.692 fm and
-:math:`\alpha` = 1.082 (de Vries, de Jager, de Vries, At. Data Nucl. Data Tables 36 (1987) 495).
+:math:`\alpha` = 1.082 (de Vries, de Jager, de Vries, At. Data Nucl. Data Tables 36 (1987) 495), rms radius 2.46 fm.  It is
+the charge density of electron scattering, used for the centres of protons and neutrons alike.
 Local Fermi momentum: :math:`k_F(r) = (3\pi^2\rho(r)/2)^{1/3}` for the N = Z density :math:`\rho`.
 """
 
@@ -15,7 +16,10 @@ CARBON_A = 12
 CARBON_RADIUS_FM = 1.692
 CARBON_ALPHA = 1.082
 CARBON_BINDING_GEV = 0.00768
-"""Binding energy per nucleon of 12C (Wang et al., Chin. Phys. C 45 (2021) 030003)."""
+"""Binding energy per nucleon of 12C (Wang et al., Chin. Phys. C 45 (2021) 030003).
+
+It is not the energy that takes the first neutron out, 18.7 MeV.
+"""
 
 R_MAX_FM = 8.0
 
@@ -44,7 +48,8 @@ def local_fermi_shells(n_shell: int, separation_gev: float = CARBON_BINDING_GEV)
     r"""Return carbon's local Fermi gas on ``n_shell`` Gauss-Legendre radii.
 
     A nucleon sits in a well as deep as the local Fermi energy plus ``separation_gev``: :math:`E_B(r) =
-    \sqrt{M^2+k_F^2(r)} - M + S` (Golan, Juszczak, Sobczyk, PRC 86 (2012) 015505), on average 28 MeV.
+    \sqrt{M^2+k_F^2(r)} - M + S`, on average 30 MeV.  It is the prescription of NuWro (Golan, Juszczak, Sobczyk, PRC 86
+    (2012) 015505), whose S is 7 MeV.
     """
     x, w = np.polynomial.legendre.leggauss(n_shell)
     r = 0.5 * R_MAX_FM * (x + 1.0)

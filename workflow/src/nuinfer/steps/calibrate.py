@@ -61,7 +61,7 @@ def calibrate(
         "importance_efficiency": efficiency_table(weights.efficiency),
         "exact_efficiency_median": float(np.median(reference["ess"])),
     }
-    numbers["leakage"] |= draws.report()
+    numbers["leakage"] |= {k: v for k, v in draws.report().items() if k.endswith("_short")}
     examples = {"examples/u": draws.u[:N_EXAMPLES], "examples/truth_u": throws["u"][:N_EXAMPLES]}
     gap = {
         "exact/efficiency": weights.efficiency,

@@ -57,7 +57,7 @@ def figures_tune(calibration: Path, metrics: Path, models: list[Path], captions:
         "tarp": "Expected coverage at random reference points (TARP), with its bootstrap band.",
         "exact": f"Against the exact posteriors of {n_exact} throws: widths, width ratios, importance efficiency of the "
         "estimator as a proposal, and log density lost at the truth.",
-        "loss": "Losses per throw against epochs and CPU time, one thread. For Gaussian likelihoods the training loss is that of "
+        "loss": "Losses per throw against epochs and CPU time, one thread. For Gaussian likelihoods the training loss is of "
         "a mixture with off-model observations and does not compare with the validation loss, which has none.",
     }
     write_json(captions, {name: f"{text} {tail}" for name, text in texts.items()})

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from nuinfer.errors import InputError
 from nuinfer.io.hdf5 import replacing
 from nuinfer.io.jsonfile import read_json
 from nuinfer.io.provenance import provenance
@@ -24,14 +25,14 @@ def report(
     """Gather tables and figures; the lists follow the order of ``settings["tunes"]`` and of their observations."""
     observed = iter(zip(tables, predictives, captions, strict=True))
     tunes, summary = [], []
-    for (name, tune), calibration, tune_caption in zip(
-        settings["tunes"].items(), calibrations, tune_captions, strict=True
-    ):
-        numbers = read_json(calibration)
+    for tune, calibration, tune_caption in zip(settings["tunes"], calibrations, tune_captions, strict=True):
+        name = tune["name"]
+        numbers = _of(read_json(calibration), calibration, tune=name)
         parts = [calibration_section(name, numbers, pictures(tune_caption))]
         for observation in tune["observations"]:
             table, predictive, caption = next(observed)
-            parts.append(observation_section(observation, read_json(table), read_json(predictive), pictures(caption)))
+            found, tested = (_of(read_json(p), p, tune=name, observation=observation) for p in (table, predictive))
+            parts.append(observation_section(observation, found, tested, pictures(caption)))
         intro = f"Mode {tune['mode']}, estimator {tune['estimator']}."
         tunes.append(Section(f"Tune {name}: {tune['label']}", [intro], parts=parts))
         gap, efficiency = numbers["exact"]["kl_gap"], numbers["exact"]["importance_efficiency"]["median"]
@@ -49,6 +50,15 @@ def report(
     )
     with replacing(output) as temporary:
         temporary.write_text(render(content), encoding="utf-8")
+
+
+def _of(numbers: dict, path: Path, **expected: str) -> dict:
+    """Return ``numbers``; raise InputError unless they were made for the tune and observation that they stand under."""
+    made_for = json.loads(numbers["provenance"]["settings"])
+    wrong = {k: made_for.get(k) for k, v in expected.items() if made_for.get(k) != v}
+    if wrong:
+        raise InputError(f"{path}: made for {wrong}, listed for {expected}; give the files in the order of the tunes")
+    return numbers
 
 
 def pictures(captions: Path) -> list[Picture]:

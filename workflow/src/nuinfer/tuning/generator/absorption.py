@@ -3,8 +3,11 @@ r"""Absorption of a pion on its way out of carbon.
 A pion starts where the density puts it, flies straight in any direction, and survives a column :math:`T` of matter with
 probability :math:`e^{-\kappa T}`.  The effective cross section per nucleon, :math:`\kappa(T_\pi)`, is the one that makes
 the same picture give the absorption cross section of a pion *beam* on carbon, :math:`\sigma_\mathrm{abs} = \int d^2b\,
-(1 - e^{-\kappa T(b)})`.  That cross section is a Lorentzian about 165 MeV of 170 mb and half width 110 MeV, which follows
-the measured points between 85 and 315 MeV to about 20 % (Ashery et al., PRC 23 (1981) 2173; DUET, PRC 95 (2017) 045203).
+(1 - e^{-\kappa T(b)})`.  That cross section is a Lorentzian about 165 MeV of 170 mb and half width 110 MeV: a rough stand-in,
+chosen by eye and not fitted, for what was measured near the Delta (Ashery et al., PRC 23 (1981) 2173, from 85 MeV up; DUET,
+PRC 95 (2017) 045203, 106 to 187 MeV).  Expect tens of percent; it has no meaning far above 315 MeV.
+
+Absorption inside the nucleus without a real pion (Delta N -> N N) is not in it: 2p2h stands for that.
 """
 
 import numpy as np

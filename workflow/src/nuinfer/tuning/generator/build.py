@@ -93,7 +93,10 @@ def interpolation_error(terms: list[Term], blocks: tuple[Block, ...], settings: 
 
 
 def total_cross_section(flux: Flux, settings: GeneratorSettings) -> float:
-    """Return the flux-averaged CC0pi cross section at the default parameters, in 1e-38 cm^2 / nucleon."""
+    """Return the flux-averaged CC0pi cross section at the default parameters, in 1e-38 cm^2 / nucleon.
+
+    Muons above 30 GeV, beyond the last edge, are left out.
+    """
     cos = np.array(TOTAL_COS)
     n = len(cos) - 1
     whole = Binning(cos[:-1], cos[1:], np.full(n, TOTAL_P_GEV[0]), np.full(n, TOTAL_P_GEV[1]))

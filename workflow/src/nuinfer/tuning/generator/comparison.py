@@ -1,4 +1,9 @@
-"""The built-in generator beside NuWro's events and the T2K data: numbers for the report, nothing that is fitted."""
+"""The built-in generator beside NuWro's events and the T2K data: numbers for the report; nothing is fitted here.
+
+Not every agreement is a test: the RPA weight and the Valencia-like 2p2h shape, its size included, had been fitted to NuWro's
+events in the same flux (:mod:`nuinfer.tuning.generator.rpa` and ``mec``).  The quasielastic part without RPA and the
+resonances had not.
+"""
 
 import csv
 import gzip

@@ -50,7 +50,7 @@ class Component(Protocol):
 
 @dataclass(frozen=True)
 class Quasielastic:
-    """CCQE on the six neutrons of carbon, a local Fermi gas, with and without the RPA weight.
+    """CCQE on the six neutrons of carbon, a local Fermi gas, with and without the RPA weight (fitted to NuWro).
 
     ``separation_gev`` is the removal energy above the local Fermi energy (:func:`local_fermi_shells`).
     """

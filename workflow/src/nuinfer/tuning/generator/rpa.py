@@ -5,10 +5,14 @@ r"""Low-:math:`Q^2` suppression of quasielastic scattering: T2K's BeRPA form of 
     1 + (D-1)\,e^{-E(Q^2-U)} & Q^2 \ge U \end{cases}
     \qquad p_1 = D + \frac{U E (D-1)}{3}
 
-(T2K, PRD 96 (2017) 092006, which fits it to the relativistic calculation of Nieves, Ruiz Simo, Vicente Vacas, PRC 83 (2011)
-045501); ``p_1`` makes it smooth at U.  T2K's central values are :data:`T2K_2017`.  The default has A, B and D fitted to the
-ratio of NuWro's quasielastic events with RPA to those without (NuWro's local Fermi gas, T2K flux, 49 bins of Q^2, chi2 32):
-0.66, 1.21, 1.01, within one of T2K's prior errors (0.12, 0.21, 0.17) of its values.
+a shape for the suppression that Nieves, Ruiz Simo, Vicente Vacas calculate (PRC 83 (2011) 045501); ``p_1`` makes it smooth
+at U.  The form is known from T2K's oscillation analyses.  Its central values (:data:`T2K_2017`) and errors (20, 20, 15 and
+40 % of A, B, D and E) are also in the public code nusystematics (``BeRPA.hh``), which credits them to C. Wilkinson.
+
+The default is not T2K's.  Its A, B and D were fitted, with E and U kept, to the ratio of NuWro's quasielastic events with RPA
+to those without (local Fermi gas, T2K flux, 49 bins of Q^2, chi2 about 30; T2K's values have 270): agreement with NuWro is by
+construction.  They are 0.66, 1.21 and 1.01, each within one of T2K's errors of its value.  A weight in Q^2 alone leaves out
+how RPA varies with energy transfer.
 """
 
 from dataclasses import dataclass
@@ -18,6 +22,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class BerpaSettings:
+    """A, B and D are pure numbers; E is in 1/GeV^2 and U in GeV^2.  The default is fitted to NuWro."""
+
     a: float = 0.66
     b: float = 1.21
     d: float = 1.01
