@@ -131,7 +131,36 @@ def test_forced_rule_is_planned_with_what_follows(finished):
     assert "calibrate" in output and "report" in output and "train " not in output.split("Job stats:")[1].split("total")[0]
 
 
-@pytest.mark.parametrize("after_s", [14.0])
+def test_bad_data_leave_earlier_results(finished, tmp_path):
+    """The stand-in is replaced by a measurement that does not pass its checks.
+
+    Snakemake removes the output of a job before it runs it, so that the measurement itself is gone; nothing else is, and
+    the right data bring it back.
+    """
+    path = tmp_path / "data.csv"
+    path.write_text("cos_lo,cos_hi,pmu_lo_GeV,pmu_hi_GeV,xsec_1e-38cm2_per_nucleon_GeV,err_tot\n0,1,0,1,nan,0.1\n")
+    (tmp_path / "cov.csv").write_text("0.01\n")
+    parts = ", ".join(f"{k}: {tmp_path / 'cov.csv'}" for k in ("total", "stat", "shapesyst", "fluxnorm"))
+    entry = f"{{format: csv, path: {path}, covariances: {{{parts}}}}}"
+    removed = "simulation: null, parameters: null, uncorrelated_rel: null, floor: null, norm_rel: null, label: null"
+    (tmp_path / "overlay.yaml").write_text(f"measurements: {{stand_in: {entry[:-1]}, {removed}}}}}\n")
+    before = content(finished)
+    report = (finished / RESULTS / "report.html").read_bytes()
+    failed = subprocess.run(
+        command(str(tmp_path / "overlay.yaml"), "--directory", str(finished)),
+        cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert failed.returncode != 0 and "error: " in failed.stdout + failed.stderr
+    assert "data.csv" in failed.stdout + failed.stderr
+    assert (finished / RESULTS / "report.html").read_bytes() == report
+    left = content(finished)
+    assert_same({k: v for k, v in before.items() if k in left}, left)
+    assert {k for k in before if k not in left} <= {k for k in before if k.startswith("results/smoke/measurements/")}
+    run(finished)
+    assert_same(before, content(finished))
+
+
+@pytest.mark.parametrize("after_s", [9.0, 22.0])
 def test_killed_and_started_again_ends_the_same(finished, tmp_path, after_s):
     folder = workdir(tmp_path / "killed")
     arguments = command("--directory", str(folder))

@@ -48,4 +48,4 @@ def corner_axes(
 
 
 def _n_ticks(panel_in: float) -> int:
-    return 3 if panel_in < 1.0 else 4
+    return 4 if panel_in < 1.0 else 5

@@ -57,7 +57,9 @@ def posterior(
     methods = {k: tables[k] for k in ("estimator", "corrected", "chain")}
     classifier_rng = stream(settings["seed"], "c2st", *key)
     chosen = classifier_rng.choice(n, min(settings["c2st_samples"], n), replace=False)
-    two_sample = c2st(u["estimator"][chosen], u["chain"][chosen], classifier_rng)
+    # Importance draws are independent; a chain's are not, which a classifier sees.
+    reference = "chain" if exact.flagged[0] else "exact"
+    two_sample = c2st(u["estimator"][chosen], u[reference][chosen], classifier_rng)
     numbers = {
         "observation": {k: facts.get(k) for k in ("name", "label", "is_data", "source")},
         "marginals": {**tables, "fit": fit_marginals(fit)},
