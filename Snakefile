@@ -23,6 +23,20 @@ include: "rules/measure.smk"
 include: "rules/report.smk"
 
 
+rule tuning:
+    """Posteriors, predictions and calibration of every tune, without figures."""
+    input:
+        expand("<results>/tuning/{tune}/calibration.json", tune=TUNES),
+        every_observation("<results>/tuning/{tune}/{observation}/predictive.json"),
+
+
+rule figures:
+    """Every figure, without the report."""
+    input:
+        expand("<results>/figures/{tune}/captions.json", tune=TUNES),
+        every_observation("<results>/figures/{tune}/{observation}/captions.json"),
+
+
 onsuccess:
     page = Path(config["pathvars"]["results"], "report.html")
     if page.is_file():

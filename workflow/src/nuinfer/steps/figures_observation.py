@@ -17,6 +17,7 @@ from nuinfer.steps.cli import run
 from nuinfer.tuning.parameters import parameter
 from nuinfer.tuning.priors import PriorBox, prior_box
 
+COMPONENT_NAMES = {"qe": "CCQE", "mec": "2p2h", "res": "resonance"}
 METHODS = ("estimator", "corrected", "exact", "fit")
 
 
@@ -49,7 +50,7 @@ def figures_observation(
     }
     chi2 = tested["misspecification"]["chi2"]
     binning = Binning.from_arrays({k[8:]: v for k, v in observed.items() if k.startswith("binning/")})
-    components = {k[11:]: v for k, v in bands.items() if k.startswith("components/")}
+    components = {COMPONENT_NAMES.get(k[11:], k[11:]): v for k, v in bands.items() if k.startswith("components/")}
     examples = {"estimator": box.from_unit(calibrated["examples/u"][0])}
     figures = {
         "triangle": triangle(posteriors, labels, ranges, truth, samples["fit/theta"]),

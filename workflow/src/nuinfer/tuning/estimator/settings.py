@@ -80,7 +80,7 @@ _MAF = NetworkSettings(flow="maf", embedding=(128, 128, 24), hidden=(55, 55), tr
 ESTIMATORS: Mapping[str, EstimatorSettings] = MappingProxyType(
     {
         "ours": EstimatorSettings(),
-        "ours_fast": EstimatorSettings(training=TrainingSettings(epochs=2)),
+        "ours_fast": EstimatorSettings(training=TrainingSettings(epochs=1)),
         "maf": EstimatorSettings(_MAF),
         "nsf": EstimatorSettings(replace(_MAF, flow="nsf", transforms=3, components=8), TrainingSettings(max_rate=3e-3)),
         "smoke": EstimatorSettings(
