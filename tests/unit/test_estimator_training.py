@@ -112,11 +112,9 @@ def test_bad_throws_are_refused_by_row(field, value, message):
         train(replace(data, **{field: array}), SETTINGS, 1)
 
 
-@pytest.mark.parametrize(
-    ("flow", "whiten"), [("box", False), ("maf", False), ("nflows_maf", False), ("nflows_maf", True)]
-)
-def test_model_directory_gives_the_same_draws_to_the_last_digit(tmp_path, flow, whiten):
-    network = replace(SETTINGS.network, flow=flow, whiten=whiten, transforms=2, activation="relu")
+@pytest.mark.parametrize("flow", ["box", "maf", "nflows_maf"])
+def test_model_directory_gives_the_same_draws_to_the_last_digit(tmp_path, flow):
+    network = replace(SETTINGS.network, flow=flow, transforms=2, activation="relu")
     settings = replace(SETTINGS, network=network, training=replace(SETTINGS.training, epochs=2))
     data = toy_data()
     trained = train(data, settings, 1)

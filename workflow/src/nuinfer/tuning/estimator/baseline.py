@@ -4,7 +4,6 @@ import contextlib
 import io
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -17,7 +16,6 @@ from nuinfer.errors import InputError
 from nuinfer.seeds import torch_seed
 from nuinfer.tuning.estimator.data import Trained, TrainingData, check_data, training_identity
 from nuinfer.tuning.estimator.embedding import mlp
-from nuinfer.tuning.estimator.features import Features, FeatureShape
 from nuinfer.tuning.estimator.settings import EstimatorSettings, NetworkSettings
 from nuinfer.tuning.estimator.threads import one_thread
 
@@ -28,22 +26,18 @@ class SbiNetwork(nn.Module):
     base = "normal"
     n_summary = 1
 
-    def __init__(self, estimator: nn.Module, dim: int, n_bin: int, inputs: Features | None = None):
+    def __init__(self, estimator: nn.Module, dim: int, n_bin: int):
         super().__init__()
-        self.estimator, self.dim, self.noise_dim, self.n_bin, self.inputs = estimator, dim, dim, n_bin, inputs
+        self.estimator, self.dim, self.noise_dim, self.n_bin = estimator, dim, dim, n_bin
 
     def describe(self) -> dict:
-        inputs = None if self.inputs is None else asdict(self.inputs.shape)
-        return {"dim": self.dim, "n_bin": self.n_bin, "inputs": inputs}
-
-    def _input(self, x: Tensor) -> Tensor:
-        return x if self.inputs is None else self.inputs.directions(x)
+        return {"dim": self.dim, "n_bin": self.n_bin}
 
     def summary(self, x: Tensor) -> tuple[Tensor]:
-        return (self.estimator.net._embedding_net(self._input(x)),)
+        return (self.estimator.net._embedding_net(x),)
 
     def log_prob(self, u: Tensor, x: Tensor) -> Tensor:
-        return self.estimator.net.log_prob(u, context=self._input(x))
+        return self.estimator.net.log_prob(u, context=x)
 
     def log_prob_given(self, u: Tensor, summary: tuple[Tensor]) -> Tensor:
         n_event, n_draw, dim = u.shape
@@ -67,26 +61,19 @@ def build_fn(settings: NetworkSettings, n_bin: int) -> Callable[[Tensor, Tensor]
     return posterior_nn("maf", hidden_features=hidden, num_transforms=settings.transforms, embedding_net=embedding)
 
 
-def initial_sbi_network(
-    settings: NetworkSettings, u: np.ndarray, x: np.ndarray, seed: int, inputs: Features | None = None
-) -> SbiNetwork:
-    """Build the baseline's networks with weights drawn from ``seed``, for training in our loop.
-
-    ``inputs`` turns bins into what the networks see; without it they see the bins, as sbi's own do.
-    """
+def initial_sbi_network(settings: NetworkSettings, u: np.ndarray, x: np.ndarray, seed: int) -> SbiNetwork:
+    """Build the baseline's networks with weights drawn from ``seed``, for training in our loop."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        u, x = (torch.as_tensor(a, dtype=torch.float32) for a in (u, x))
-        seen = x if inputs is None else inputs.directions(x)
-        return SbiNetwork(build_fn(settings, x.shape[1])(u, seen), u.shape[1], x.shape[1], inputs)
+        tensors = [torch.as_tensor(a, dtype=torch.float32) for a in (u, x)]
+        return SbiNetwork(build_fn(settings, x.shape[1])(*tensors), u.shape[1], x.shape[1])
 
 
 def build_sbi_network(settings: NetworkSettings, description: Mapping) -> SbiNetwork:
     """Build the baseline's networks for weights to be loaded; z-scores and permutations are among them."""
     generator = np.random.default_rng(0)
     u, x = (generator.random((16, description[k])) for k in ("dim", "n_bin"))
-    shape = description.get("inputs")
-    return initial_sbi_network(settings, u, x, 0, Features(FeatureShape(**shape)) if shape else None)
+    return initial_sbi_network(settings, u, x, 0)
 
 
 class _NoTracker:

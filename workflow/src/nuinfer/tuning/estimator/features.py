@@ -127,12 +127,11 @@ def fit_features(
     n_leading: int = 8,
     n_fit: int = 50_000,
     ridge: float = 1e-6,
-    all_directions: bool = False,
 ) -> Features:
     """Fit the features on noisy observations ``x`` ``(n, n_bin)`` at ``u`` ``(n, d)``.
 
     ``min_signal`` is the smallest signal variance, in units of the noise, of a direction that is kept (all are where
-    the noise is not known); ``all_directions`` keeps as many as there are bins.  The first ``n_fit`` rows are used.
+    the noise is not known); the first ``n_fit`` rows are used.
     """
     u, x = np.asarray(u, float)[:n_fit], np.asarray(x, float)[:n_fit]
     counts = likelihood is not None and likelihood.kind == "poisson"
@@ -146,7 +145,7 @@ def fit_features(
     # the eigenvalues of pure noise scatter by about 2 sqrt(n_bin / n) around one
     known = 1.0 + max(min_signal, 2.0 * np.sqrt(x.shape[1] / len(x)))
     floor = 1e-7 * values[0] if likelihood is None else known
-    n_feature = x.shape[1] if all_directions else max(int(np.sum(values > floor)), min(u.shape[1], x.shape[1]))
+    n_feature = max(int(np.sum(values > floor)), min(u.shape[1], x.shape[1]))
     matrix = whitening @ vectors[:, :n_feature] / np.sqrt(np.maximum(values[:n_feature], 1e-12))
     n_leading = min(n_leading, n_feature)
 

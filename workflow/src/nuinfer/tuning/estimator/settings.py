@@ -19,8 +19,7 @@ class NetworkSettings:
     """Networks: ``flow`` is the family of densities, ``embedding`` the widths of the network before it.
 
     ``transforms`` counts a flow's layers (``maf``, ``nsf``, ``nflows_maf``); ``components`` the truncated Gaussians of
-    one conditional density (``box``) or the bins of a spline (``nsf``).  ``whiten`` gives ``nflows_maf`` all principal
-    directions of the equal-noise bins in place of the bins; the other flows have that built in.
+    one conditional density (``box``) or the bins of a spline (``nsf``).
     """
 
     flow: str = "box"
@@ -29,7 +28,6 @@ class NetworkSettings:
     hidden: tuple[int, ...] = (48, 48)
     transforms: int = 6
     components: int = 3
-    whiten: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ ESTIMATORS: Mapping[str, EstimatorSettings] = MappingProxyType(
             TrainingSettings(loop="sbi", epochs=2**31 - 1, batch_size=512, max_rate=1e-2, fresh_noise=False),
         ),
         "paper_networks": EstimatorSettings(
-            replace(_PAPER_NETWORK, whiten=True), TrainingSettings(epochs=8, batch_size=512, max_rate=1e-2)
+            _PAPER_NETWORK, TrainingSettings(epochs=8, batch_size=512, max_rate=1e-2)
         ),
     }
 )
@@ -169,8 +167,6 @@ def _validated(settings: EstimatorSettings) -> EstimatorSettings:
             raise InputError(f"estimator.{name}: must lie between 0 and 1, got {getattr(training, name)}")
     if training.loop == "sbi" and network.flow != "nflows_maf":
         raise InputError("estimator.loop: 'sbi' trains the flow 'nflows_maf'; choose loop 'own' for the others")
-    if network.whiten and (network.flow != "nflows_maf" or training.loop == "sbi"):
-        raise InputError("estimator.whiten: only for the flow 'nflows_maf' in loop 'own'; the other flows have it built in")
     if training.loop == "sbi" and training.fresh_noise:
         raise InputError("estimator.fresh_noise: sbi's loop holds fixed tensors; set it to false or choose loop 'own'")
     return settings

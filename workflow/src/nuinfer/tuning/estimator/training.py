@@ -55,8 +55,7 @@ def train(
     if settings.network.flow == "nflows_maf":
         from nuinfer.tuning.estimator.baseline import initial_sbi_network
 
-        inputs = fit_features(data.u, x, data.likelihood, all_directions=True) if settings.network.whiten else None
-        network = initial_sbi_network(settings.network, data.u, x, fit_seed, inputs)
+        network = initial_sbi_network(settings.network, data.u, x, fit_seed)
     else:
         features = fit_features(data.u, x, data.likelihood)
         off_model = _off_model(features, data, x, settings.training, seed)
