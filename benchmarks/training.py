@@ -4,7 +4,7 @@ Per seed, in one process and on one thread: sbi's own loop with the paper's netw
 loop (``paper_networks``), our default networks with a short schedule (``ours_fast``) and with the default one (``ours``),
 all on the same throws, of which each loop holds a tenth back for validation.  Losses, calibration and the distance from
 the exact posterior are read off test throws that no training has seen.  ``--choose`` finds the short schedules: the
-shortest whose figures on validation throws are all at least as good as the baseline's.
+shortest whose figures on validation throws, averaged over the seeds, are all at least as good as the baseline's.
 
 A configuration's figures are written as it ends, and not measured again for the same arguments and settings.
 """
@@ -33,7 +33,7 @@ from nuinfer.tuning.estimator.training import Trained, TrainingData, mean_loss, 
 from nuinfer.tuning.exact import importance_sample, neural_importance  # noqa: E402
 
 CONFIGURATIONS = ("paper", "paper_networks", "ours_fast", "ours")
-LADDER = {"ours_fast": (1, 2, 3, 4, 6, 8, 12), "paper_networks": (4, 6, 8, 10, 12, 16, 20)}
+LADDER = {"ours_fast": (1, 2, 3, 4, 6, 8, 12), "paper_networks": (6, 8, 10, 12, 16, 20)}
 FIGURES = ("loss", "kl_gap", "width", "coverage_marginal", "coverage_joint", "efficiency")
 
 
@@ -132,21 +132,31 @@ def measure(problem: Problem, name: str, seed: int, args: argparse.Namespace) ->
 
 
 def choose(problem: Problem, args: argparse.Namespace) -> dict[str, int]:
-    """Return the shortest schedules whose validation figures are all at least as good as the baseline's, on seed 0."""
-    data = problem.training_data(args.throws, 0)
-    reference = measure(problem, "paper", 0, args)["validation"]
+    """Return the shortest schedules whose validation figures, means over the seeds, are all at least the baseline's."""
+    seeds = range(args.seeds)
+    reference = _mean([measure(problem, "paper", seed, args)["validation"] for seed in seeds])
     say(f"  paper: {[round(reference[k], 3) for k in FIGURES]}")
     chosen = {}
     for name, ladder in LADDER.items():
         for epochs in ladder:
-            trained, timing = timed(data, with_epochs(name, epochs), 0)
-            figures = evaluate(problem, trained.network, "validation", 0, args.test, args.loss_throws)
+            found = []
+            for seed in seeds:
+                trained, timing = timed(problem.training_data(args.throws, seed), with_epochs(name, epochs), seed)
+                judged = evaluate(problem, trained.network, "validation", seed, args.test, args.loss_throws)
+                found.append(judged | timing)
+            figures = _mean(found)
             good = at_least_as_good(figures, reference, args.test)
-            say(f"  {name} {epochs} epochs: {timing['cpu_s']:.1f} s CPU, {[round(figures[k], 3) for k in FIGURES]}, {good}")
-            if all(good.values()):
+            worse = [k for k, v in good.items() if not v]
+            shown = [round(figures[k], 3) for k in FIGURES]
+            say(f"  {name} {epochs} epochs: {figures['cpu_s']:.1f} s CPU, {shown}, worse: {worse}")
+            if not worse:
                 chosen[name] = epochs
                 break
     return chosen
+
+
+def _mean(records: list[dict]) -> dict[str, float]:
+    return {k: float(np.mean([r[k] for r in records])) for k in (*FIGURES, "cpu_s") if k in records[0]}
 
 
 def table(records: list[dict], n_exact: int) -> str:
