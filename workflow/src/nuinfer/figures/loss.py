@@ -26,7 +26,7 @@ def loss_curves(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     checked = {label: _checked(label, curve) for label, curve in curves.items()}
     figure = new_figure(DOUBLE_IN, 2.6)
     for k, (key, text) in enumerate((("epoch", "epoch"), ("cpu_s", "CPU time [s]"))):
-        ax = figure.add_axes((0.085 + 0.475 * k, 0.165, 0.425, 0.72))
+        ax = figure.add_axes((0.115 + 0.46 * k, 0.165, 0.41, 0.72))
         for i, (label, curve) in enumerate(checked.items()):
             tint = colour(label, i)
             ax.plot(curve[key], curve["train"], color=tint, linewidth=0.8, linestyle=(0, (2, 1)))
@@ -65,8 +65,8 @@ def _checked(label: str, curve: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
 
 
 def _loss_limits(curves: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[float, float]:
-    """Return limits that show how trainings end: the first, steep fifth may leave the panel."""
+    """Return limits that show how trainings end: the first, steep epochs may leave the panel."""
     lowest = min(float(min(c["train"].min(), c["validation"].min())) for c in curves.values())
-    highest = max(float(np.quantile(c["validation"], 0.8)) for c in curves.values())
+    highest = max(float(np.quantile(c["validation"], 0.95)) for c in curves.values())
     span = max(highest - lowest, 1e-6)
     return lowest - 0.06 * span, highest + 0.1 * span
