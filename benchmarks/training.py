@@ -6,7 +6,8 @@ all on the same throws, of which each loop holds a tenth back for validation.  L
 the exact posterior are read off test throws that no training has seen.  ``--choose`` finds the short schedules: the
 shortest whose figures on validation throws, averaged over the seeds, are all at least as good as the baseline's.
 
-A configuration's figures are written as it ends, and not measured again for the same arguments and settings.
+A configuration's figures are written as it ends, and not measured again for the same arguments, settings and physics;
+remove the folder ``--out`` to measure another state of the code.
 """
 
 import argparse

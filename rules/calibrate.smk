@@ -32,6 +32,7 @@ rule calibrate:
     """Coverage, SBC, TARP, residuals, leakage, and the gap to the exact posterior, from one sampling pass."""
     input:
         models=model_files,
+        tensors=tensor_files,
         response=response_file,
         likelihood="<results>/tuning/{tune}/likelihood.h5",
         held_out="<results>/tuning/{tune}/held_out.h5",

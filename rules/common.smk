@@ -65,6 +65,10 @@ def model_files(wildcards):
     return [f"<results>/tuning/{wildcards.tune}/model_{i}/model.json" for i in range(members)]
 
 
+def tensor_files(wildcards):
+    return [path.replace("model.json", "model.safetensors") for path in model_files(wildcards)]
+
+
 def every_observation(pattern):
     """`pattern` for every tune and observation of the configuration."""
     return [pattern.format(tune=t, observation=o) for t, entry in TUNES.items() for o in entry["observations"]]

@@ -5,6 +5,7 @@ rule posterior:
     """Estimated, importance-corrected and exact posterior and the maximum-likelihood fit of one observation."""
     input:
         models=model_files,
+        tensors=tensor_files,
         response=response_file,
         likelihood="<results>/tuning/{tune}/likelihood.h5",
         observation="<results>/tuning/{tune}/{observation}/observation.h5",

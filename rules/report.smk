@@ -92,6 +92,12 @@ rule report:
         tables=every_observation("<results>/tuning/{tune}/{observation}/posterior.json"),
         predictives=every_observation("<results>/tuning/{tune}/{observation}/predictive.json"),
         captions=every_observation("<results>/figures/{tune}/{observation}/captions.json"),
+        tune_figures=expand("<results>/figures/{tune}/{name}.png", tune=TUNES, name=TUNE_FIGURES),
+        observation_figures=[
+            path
+            for name in OBSERVATION_FIGURES
+            for path in every_observation("<results>/figures/{tune}/{observation}/" + name + ".png")
+        ],
     output:
         "<results>/report.html",
     params:

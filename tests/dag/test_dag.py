@@ -47,7 +47,7 @@ def test_paper_plan(workdir):
     done = snakemake("-n", "--configfile", str(ROOT / "config/paper.yaml"), workdir=workdir)
     assert done.returncode == 0, done.stderr
     assert planned(done.stdout)["simulate"] == 4 + 1 + 1
-    print(f"dry run of paper.yaml: {time.monotonic() - start:.1f} s")
+    assert time.monotonic() - start < 20.0  # 2 s where nothing else runs
 
 
 def test_one_target_plans_only_what_it_needs(workdir):
@@ -76,10 +76,11 @@ def test_bad_configuration_is_one_error(workdir, overlay, message):
 def test_rules_explain_themselves(workdir):
     listed = snakemake("--list-rules", workdir=workdir)
     assert listed.returncode == 0, listed.stderr
-    sources = "".join(p.read_text() for p in (ROOT / "rules").glob("*.smk"))
+    explained = dict(line.split(" (", 1) for line in listed.stdout.splitlines() if " (" in line)
+    sources = "".join(p.read_text() for p in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")])
     rules = [line.split()[1].rstrip(":") for line in sources.splitlines() if line.startswith("rule ")]
-    documented = sources.count('"""') // 2
-    assert len(rules) >= 10 and documented >= len(rules)
+    assert len(rules) >= 15
+    assert [rule for rule in rules if len(explained.get(rule, "")) < 20] == []
 
 
 def test_module_entry_point(workdir):

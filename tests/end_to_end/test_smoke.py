@@ -86,17 +86,21 @@ def assert_same(first, second):
 
 def test_mock_is_recovered(finished):
     table = read_json(finished / RESULTS / "tuning/mock/microboone_tune/posterior.json")
-    for name, row in table["truth_deviation"]["exact"].items():
-        assert abs(row["median_minus_truth_sd"]) < 1.5, name
-    assert table["importance_efficiency"] > 0.02
-    assert 0.4 < table["c2st"]["accuracy"] < 0.95
+    for method in ("estimator", "exact"):
+        for name, row in table["truth_deviation"][method].items():
+            assert abs(row["median_minus_truth_sd"]) < 1.6, (method, name)
+    for name, row in table["against_exact"]["estimator"].items():
+        assert abs(row["mean_shift_sd"]) < 0.5 and 0.7 < row["sd_ratio"] < 1.5, name
+    assert table["importance_efficiency"] > 0.3
+    assert 0.4 < table["c2st"]["accuracy"] < 0.75
 
 
 def test_likelihoods_agree_with_their_exact_posteriors(finished):
     for tune in ("diagonal", "norm_shape"):
         table = read_json(finished / RESULTS / f"tuning/{tune}/measured/posterior.json")
-        for row in table["against_exact"]["corrected"].values():
-            assert abs(row["mean_shift_sd"]) < 0.5 and 0.6 < row["sd_ratio"] < 1.6
+        for method in ("estimator", "corrected", "chain"):
+            for row in table["against_exact"][method].values():
+                assert abs(row["mean_shift_sd"]) < 0.5 and 0.6 < row["sd_ratio"] < 1.6, (tune, method)
 
 
 def test_stand_in_is_labelled(finished):
@@ -160,15 +164,17 @@ def test_bad_data_leave_earlier_results(finished, tmp_path):
     assert_same(before, content(finished))
 
 
-@pytest.mark.parametrize("after_s", [9.0, 22.0])
-def test_killed_and_started_again_ends_the_same(finished, tmp_path, after_s):
+@pytest.mark.parametrize("reached", ["tuning/mock/checkpoint_0_*", "tuning/*/calibration.json"])
+def test_killed_and_started_again_ends_the_same(finished, tmp_path, reached):
+    """Killed in the middle of a training, after its first checkpoint, and while results are made."""
     folder = workdir(tmp_path / "killed")
-    arguments = command("--directory", str(folder))
     process = subprocess.Popen(
-        arguments, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    time.sleep(after_s)
-    assert process.poll() is None, "finished before it could be killed: shorten after_s"
+        command("--directory", str(folder)),
+        cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    while not list((folder / RESULTS).glob(reached)):
+        assert process.poll() is None, f"finished without {reached}"
+        time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     run(folder, "--unlock")

@@ -44,6 +44,10 @@ def parameters(**entries):
     return {"simulations": {"cc0pi": {"parameters": entries}}}
 
 
+def generator(**entries):
+    return {"simulations": {"cc0pi": {"generator": entries}}}
+
+
 @pytest.mark.parametrize(
     ("overlay", "message"),
     [
@@ -63,6 +67,12 @@ def parameters(**entries):
         (parameters(norm_ccmec={"prior": "normal", "mean": 1}), r"norm_ccmec: prior 'normal' takes mean, sigma"),
         ({"simulations": {"cc0pi": {"generator": {"flux": "no.csv"}}}}, r"generator\.flux: no such file 'no\.csv'"),
         ({"simulations": {"cc0pi": {"throws": {"design": "grid"}}}}, r"throws\.design: 'grid' is not one of sobol"),
+        (generator(ma_range_gev=[2.0, 0.5]), r"ma_range_gev: inverted range, 2 is not below 0\.5"),
+        (generator(ma_range_gev=[1.0, 1.2]), r"ma_range_gev: \[1, 1\.2\] does not hold the prior of ma_ccqe_gev"),
+        (generator(components=["mec"]), r"components: ma_ccqe_gev needs the component 'qe'"),
+        ({"observations": {"microboone_tune": {"parameters": {"ma_ccqe_gev": 3.0}}}}, r"ma_ccqe_gev: 3 leaves \[0\.5, 2\]"),
+        ({"measurements": {"stand_in": {"parameters": {"shape_ccmec": 1.5}}}}, r"shape_ccmec: 1\.5 leaves \[0, 1\]"),
+        ({"report": {"comparison": {"nuwro": "x"}}}, r"report\.comparison: unknown key 'nuwro'; allowed: nuwro_all"),
         ({"calibration": {"events": 2000}}, r"calibration\.events: 2000 held-out throws wanted.*throws\.test = 1000"),
         ({"observations": {"microboone_tune": {"parameters": {"rpa_strength": None}}}}, r"missing 'rpa_strength'"),
         ({"estimators": {"mine": {"name": "ours", "epocs": 3}}}, r"estimators\.mine: .*'epocs'"),

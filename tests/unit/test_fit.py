@@ -10,7 +10,14 @@ from nuinfer.errors import InputError
 from nuinfer.tuning.exact import ExactPosterior
 from nuinfer.tuning.fit import fit_maximum_likelihood, profiled_norm
 from nuinfer.tuning.gauss_newton import residual_jacobian
-from nuinfer.tuning.likelihood import Likelihood, NormShapeLikelihood, PoissonLikelihood, measurement_likelihood
+from nuinfer.tuning.likelihood import (
+    DiagonalLikelihood,
+    Likelihood,
+    NormShapeLikelihood,
+    PoissonLikelihood,
+    measurement_likelihood,
+)
+from nuinfer.tuning.priors import prior_box
 
 KINDS = ("poisson", "diagonal", "full", "norm_shape")
 
@@ -139,3 +146,20 @@ def test_profiled_norm_minimises_the_explicit_sum() -> None:
 def test_bad_observation_is_refused() -> None:
     with pytest.raises(InputError, match="one row of finite numbers"):
         fit_maximum_likelihood(posterior("full"), np.full(58, np.nan))
+
+
+class TwoWells:
+    """Predicts zero in both bins at 0.93, and almost in the first one at 0.3 too."""
+
+    def predict(self, theta: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        v = np.asarray(theta)[:, 0]
+        return np.stack([5.0 * (v - 0.93) * (v - 0.3), 0.1 * (0.93 - v)], axis=1)
+
+
+def test_deeper_of_two_minima_is_kept() -> None:
+    """The centre of the prior leads to the shallow one."""
+    box = prior_box({"norm_ccmec": {"prior": "uniform", "low": 0.0, "high": 1.0}})
+    posterior = ExactPosterior(DiagonalLikelihood(np.array([0.01, 0.01])), TwoWells(), box)
+    result = fit_maximum_likelihood(posterior, np.zeros(2))
+    assert result.theta[0] == pytest.approx(0.93, abs=1e-3)
+    assert result.chi2 == pytest.approx(0.0, abs=1e-3)

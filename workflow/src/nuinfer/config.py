@@ -96,11 +96,25 @@ def _check_simulations(config: Mapping, root: Path) -> None:
     for name, simulation in config["simulations"].items():
         where = f"simulations.{name}"
         try:
-            prior_box(simulation["parameters"])
+            box = prior_box(simulation["parameters"])
         except InputError as error:
             raise InputError(f"{where}.parameters: {error}") from None
+        _check_generator(f"{where}.generator", simulation["generator"], box)
         for key in ("flux", "binning"):
             _exists(f"{where}.generator.{key}", simulation["generator"][key], root)
+
+
+def _check_generator(where: str, generator: Mapping, box: Any) -> None:
+    """The axial-mass table must hold the prior, and a parameter needs the component that depends on it."""
+    low, high = generator["ma_range_gev"]
+    if not 0 < low < high:
+        raise InputError(f"{where}.ma_range_gev: inverted range, {low:g} is not below {high:g}")
+    needed = {"ma_ccqe_gev": "qe", "rpa_strength": "qe", "norm_ccmec": "mec", "shape_ccmec": "mec"}
+    for name, prior in zip(box.names, box.priors, strict=True):
+        if name == "ma_ccqe_gev" and not low <= prior.low < prior.high <= high:
+            raise InputError(f"{where}.ma_range_gev: [{low:g}, {high:g}] does not hold the prior of ma_ccqe_gev; widen it")
+        if needed[name] not in generator["components"]:
+            raise InputError(f"{where}.components: {name} needs the component '{needed[name]}'; add it")
 
 
 def _check_estimators(config: dict) -> None:
@@ -123,6 +137,7 @@ def _check_measurements(config: Mapping, root: Path) -> None:
             continue
         if entry["format"] == "toy":
             _refers(f"{where}.simulation", entry["simulation"], config["simulations"])
+            _check_values(f"{where}.parameters", entry["parameters"], config["simulations"][entry["simulation"]])
             continue
         _exists(f"{where}.path", entry["path"], root)
         for key, path in entry.get("covariances", {}).items():
@@ -169,3 +184,17 @@ def _check_observation(where: str, name: str, observations: Mapping, tune: Mappi
     for parameter in simulation["parameters"]:
         if parameter not in values:
             raise InputError(f"observations.{name}.parameters: missing {parameter!r}, which {where} infers")
+    _check_values(f"observations.{name}.parameters", values, simulation)
+
+
+def _check_values(where: str, values: Mapping, simulation: Mapping) -> None:
+    """Parameters at which something is predicted must be physical and inside the generator's axial-mass table."""
+    from nuinfer.tuning.parameters import PARAMETERS
+
+    for parameter, value in values.items():
+        low, high = PARAMETERS[parameter].lowest, PARAMETERS[parameter].highest
+        if parameter == "ma_ccqe_gev":
+            table = simulation["generator"]["ma_range_gev"]
+            low, high = max(low, table[0]), min(high, table[1])
+        if not low <= value <= high:
+            raise InputError(f"{where}.{parameter}: {value:g} leaves [{low:g}, {high:g}]")

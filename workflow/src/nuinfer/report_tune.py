@@ -102,18 +102,19 @@ def observation_section(name: str, table: Mapping, predictive: Mapping, pictures
     if predictive["warning"]:
         warnings.append(
             f"{what}: the observation lies outside what the simulation can produce (chi2 {tested['chi2']:.1f} for "
-            f"{tested['n_bin']} bins at the best fit, p = {tested['p_best_fit']['value']:.2g}); its posterior describes the "
+            f"{tested['n_bin']} bins at least, p = {tested['p_best_fit']['value']:.2g}); its posterior describes the "
             "least bad parameters, not the data"
         )
-    if not table["exact_reliable"] and not table["chain"]["converged"]:
-        warnings.append(f"{what}: neither importance sampling nor the chain of the exact posterior is reliable")
+    if table["reference"] != "exact":
+        state = "converged" if table["chain"]["converged"] else "not converged either"
+        warnings.append(f"{what}: importance sampling of the exact posterior is unreliable; the chain ({state}) is used")
     paragraphs = [
         f"Importance efficiency {table['importance_efficiency']:.3f}; C2ST between estimator and exact posterior "
         f"{table['c2st']['accuracy']:.3f} +- {table['c2st']['error']:.3f} (0.5: the same); leakage {table['leakage']:.4f}; "
         f"log evidence {table['log_evidence']['exact']:.2f} (exact) and {table['log_evidence']['estimator']:.2f} (estimator).",
-        f"Chi2 at the best fit {tested['chi2']:.1f} for {tested['n_bin']} bins; its p-value {_p(tested['p_best_fit'])} for "
-        f"observations simulated at the best fit, {_p(tested['p_prior'])} over the prior; posterior-predictive p-value "
-        f"{_p(predictive['posterior_predictive_p'])}.",
+        f"Smallest chi2 inside the prior {tested['chi2']:.1f} for {tested['n_bin']} bins; its p-value "
+        f"{_p(tested['p_best_fit'])} for observations simulated there, {_p(tested['p_prior'])} over the prior; "
+        f"posterior-predictive p-value {_p(predictive['posterior_predictive_p'])}.",
     ]
     if "truth" in table and tested["chi2"] < 1e-6:
         paragraphs.append("A noise-free mock: its chi2 is zero by construction, and its p-values say nothing.")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from nuinfer.errors import InputError
 from nuinfer.io.jsonfile import write_json
 from nuinfer.io.measurement import read_measurement
 from nuinfer.io.provenance import provenance
@@ -15,9 +14,6 @@ def comparison(response: Path, measurements: list[Path], output: Path, settings:
     """Write chi2 at the defaults and NuWro ratios; what has no file is named as absent."""
     model, binning = read_response(response)
     events = settings["events"]
-    unknown = [k for k in events if k not in ("nuwro_all", "nuwro_qe_norpa")]
-    if unknown:
-        raise InputError(f"report.comparison: unknown key {', '.join(unknown)}; allowed: nuwro_all, nuwro_qe_norpa")
     prediction = model.default_prediction()
     chi2 = {}
     for path in measurements:

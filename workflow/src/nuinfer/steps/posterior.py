@@ -54,29 +54,29 @@ def posterior(
     u = {"estimator": draws.u[0], "corrected": corrected, "exact": exact.samples[0], "chain": chain.samples}
     theta = {k: box.from_unit(v) for k, v in u.items()}
     tables = {k: marginals(v, box.names) for k, v in theta.items()}
+    # Importance draws are independent; a chain's are not, which a classifier sees: it is the second choice.
+    reference = "chain" if exact.flagged[0] else "exact"
     methods = {k: tables[k] for k in ("estimator", "corrected", "chain")}
     classifier_rng = stream(settings["seed"], "c2st", *key)
     chosen = classifier_rng.choice(n, min(settings["c2st_samples"], n), replace=False)
-    # Importance draws are independent; a chain's are not, which a classifier sees.
-    reference = "chain" if exact.flagged[0] else "exact"
     two_sample = c2st(u["estimator"][chosen], u[reference][chosen], classifier_rng)
     numbers = {
         "observation": {k: facts.get(k) for k in ("name", "label", "is_data", "source")},
         "marginals": {**tables, "fit": fit_marginals(fit)},
-        "against_exact": {k: against_exact(v, tables["exact"]) for k, v in methods.items()},
+        "against_exact": {k: against_exact(v, tables[reference]) for k, v in methods.items()},
         "fit": fit.to_dict(),
         "importance_efficiency": float(weights.efficiency[0]),
         "leakage": float(1.0 - draws.acceptance[0]),
         "log_evidence": {"exact": float(exact.log_evidence[0]), "estimator": float(weights.log_evidence[0])},
         "c2st": {"accuracy": two_sample.accuracy, "error": two_sample.error, "n_test": two_sample.n_test},
-        "exact_reliable": not bool(exact.flagged[0]),
+        "reference": reference,
         "chain": {"steps": chain.n_step, "converged": chain.converged, "autocorrelation": chain.tau},
     }
     arrays = {f"{k}/u": v for k, v in u.items()} | {f"{k}/theta": v for k, v in theta.items()}
-    arrays |= {"fit/theta": fit.theta, "fit/covariance": fit.covariance}
+    arrays |= {"fit/theta": fit.theta, "fit/covariance": fit.covariance, "reference/u": u[reference]}
     if "truth" in observed:
         truth = dict(zip(box.names, observed["truth"].tolist(), strict=True))
-        exact_sd = {name: row["sd"] for name, row in tables["exact"].items()}
+        exact_sd = {name: row["sd"] for name, row in tables[reference].items()}
         compared = {**{k: tables[k] for k in u}, "fit": numbers["marginals"]["fit"]}
         numbers |= {"truth": truth, "truth_deviation": against_truth(compared, truth, exact_sd)}
         arrays["truth/theta"] = np.asarray(observed["truth"])

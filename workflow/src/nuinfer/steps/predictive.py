@@ -35,11 +35,11 @@ def predictive(
     model, _ = read_response(response)
     exact = ExactPosterior(read_likelihood(likelihood), model, prior_box(settings["parameters"]))
     x = read_hdf5(observation, "observation", ("x",))[0]["x"]
-    sampled = read_hdf5(posterior, "posterior", ("exact/u", "fit/theta"))[0]
+    sampled = read_hdf5(posterior, "posterior", ("reference/u", "fit/theta"))[0]
     key = (settings["tune"], settings["observation"])
 
     rng = stream(settings["seed"], "predictive", *key)
-    mu = exact.predict_u(sampled["exact/u"][rng.choice(len(sampled["exact/u"]), settings["draws"])])
+    mu = exact.predict_u(sampled["reference/u"][rng.choice(len(sampled["reference/u"]), settings["draws"])])
     found = bands(exact.likelihood, mu, rng)
     p_value = posterior_predictive(exact.likelihood, mu, x, rng)
     u_null = read_hdf5(held_out, "held_out", ("u",))[0]["u"]

@@ -79,7 +79,9 @@ def fit_maximum_likelihood(posterior: ExactPosterior, x: np.ndarray, n_start: in
     box = posterior.prior_box
     starts = [posterior.fit(x[None], FitSettings(n_start=k)).u[0] for k in (1, n_start)]
     starts += [np.full(box.dim, 0.5)]
-    attempts = [_minimise(posterior, x, u) for u in _distinct(starts)]
+    # One offset for all attempts: their costs are compared.
+    offset = float(posterior.log_prob_u(starts[0], x))
+    attempts = [_minimise(posterior, x, u, offset) for u in _distinct(starts)]
     minuit, u, at_limit = min(attempts, key=lambda a: a[0].fval)
     covariance = np.zeros((box.dim, box.dim))
     free = np.flatnonzero(~at_limit)
@@ -129,13 +131,12 @@ def _distinct(points: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _minimise(
-    posterior: ExactPosterior, x: np.ndarray, start: np.ndarray, fixed: dict[int, float] | None = None
+    posterior: ExactPosterior, x: np.ndarray, start: np.ndarray, offset: float, fixed: dict[int, float] | None = None
 ) -> tuple["Minuit", np.ndarray, np.ndarray]:
     """Run Migrad from ``start``; fix what ends at a limit and run again.  Returns Minuit, unit-cube point, limit flags."""
     from iminuit import Minuit
 
     box = posterior.prior_box
-    offset = float(posterior.log_prob_u(start, x))
 
     def cost(theta: np.ndarray) -> float:
         u = np.clip(box.to_unit(np.asarray(theta)), 0.0, 1.0)
@@ -157,8 +158,7 @@ def _minimise(
     u = box.to_unit(np.array(minuit.values))
     found = {i: (p.low if u[i] < 0.5 else p.high) for i, p in enumerate(box.priors) if not AT_LIMIT_U < u[i] < 1 - AT_LIMIT_U}
     if fixed is None and found:
-        held = _minimise(posterior, x, start, found)
-        # Both costs are relative to the same start.
+        held = _minimise(posterior, x, start, offset, found)
         if held[0].fval <= minuit.fval + 1e-3:
             return held
     return minuit, u, at_limit

@@ -89,7 +89,7 @@ ESTIMATORS: Mapping[str, EstimatorSettings] = MappingProxyType(
             TrainingSettings(loop="sbi", epochs=2**31 - 1, batch_size=512, max_rate=1e-2, fresh_noise=False),
         ),
         "paper_networks": EstimatorSettings(
-            _PAPER_NETWORK, TrainingSettings(epochs=16, batch_size=512, max_rate=1e-2)
+            _PAPER_NETWORK, TrainingSettings(epochs=10, batch_size=512, max_rate=1e-2)
         ),
     }
 )
