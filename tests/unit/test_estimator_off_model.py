@@ -37,13 +37,15 @@ def test_resampling_follows_the_likelihood_and_not_another(kind):
     lower, norm_rel = _reduced(data.likelihood, matrix)
     f, y = x[:1] @ matrix, data.mu[:60] @ matrix
     n = 40_000
-    chosen = _resample(np.repeat(f, n, axis=0), y, lower, norm_rel, np.random.default_rng(2).random(n))
+    chosen, effective = _resample(np.repeat(f, n, axis=0), y, lower, norm_rel, np.random.default_rng(2).random(n))
     counts = np.bincount(chosen, minlength=len(y))
 
     def p_value(norm):
         log_w = NormShapeLikelihood(lower, norm).log_prob(f, y)
         expected = n * np.exp(log_w - log_w.max()) / np.sum(np.exp(log_w - log_w.max()))
         keep = expected > 5
+        if norm == norm_rel:
+            assert effective[0] == pytest.approx(expected.sum() ** 2 / np.sum(expected**2), rel=1e-3)
         return stats.chi2.sf(np.sum((counts - expected)[keep] ** 2 / expected[keep]), keep.sum() - 1)
 
     assert p_value(norm_rel) > 1e-3
@@ -76,9 +78,37 @@ def test_pairs_without_enlargement_are_pairs_of_the_model():
     assert not np.allclose(slopes(f.numpy(), u.numpy()[::-1]), model, atol=0.03)
 
 
+@pytest.mark.parametrize("kind", ["full", "norm_shape"])
+def test_pairs_are_used_only_where_the_throws_resolve_the_posterior(kind):
+    def pairs(likelihood, n_throw=8000):
+        data = toy_data(kind, n_throw)
+        x = likelihood.sample(data.mu, np.random.default_rng(1))
+        features = fit_features(data.u, x, likelihood)
+        return off_model_pairs(features, likelihood, data.u, data.mu, 5.0, np.random.default_rng(3))
+
+    f, u = pairs(toy_data(kind).likelihood)
+    assert len(f) == len(u) > 0.6 * 8000
+    tenth = {name: covariance / 100.0 for name, covariance in toy_covariances().items()}
+    precise = measurement_likelihood(kind, tenth, NORM_REL / 10.0)
+    assert pairs(precise) is None
+
+
+def test_training_goes_on_without_pairs_and_says_so():
+    data = toy_data("full", 1500)
+    tenth = {name: covariance / 100.0 for name, covariance in toy_covariances().items()}
+    data = replace(data, likelihood=measurement_likelihood("full", tenth, NORM_REL / 10.0))
+    settings = estimator_settings({"name": "ours", "epochs": 1, "batch_size": 256})
+    without = replace(settings, training=replace(settings.training, off_model_share=0.0))
+    told = []
+    states = [train(data, s, 1, progress=told.append).network.state_dict() for s in (settings, without)]
+    assert [t["note"] for t in told if "note" in t] == [told[0]["note"]] and "off-model" in told[0]["note"]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
 def test_an_observation_far_from_the_model_gets_its_posterior():
-    data, box = toy_data("full"), toy_prior()
-    settings = estimator_settings({"name": "ours", "epochs": 25, "batch_size": 256, "max_rate": 5e-3})
+    # so far out 4,000 throws have too few effective candidates: such pairs are dropped, and nothing is learnt there
+    data, box = toy_data("full", 16_384), toy_prior()
+    settings = estimator_settings({"name": "ours", "epochs": 8, "batch_size": 256, "max_rate": 5e-3})
     without = replace(settings, training=replace(settings.training, off_model_share=0.0))
     x = 0.45 * toy_response().predict(box.from_unit(np.array([[0.3, 0.4, 0.5, 0.5]])), box.names)
     exact = ExactPosterior(data.likelihood, toy_response(), box)

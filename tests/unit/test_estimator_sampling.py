@@ -68,10 +68,29 @@ def test_an_event_outside_the_cube_is_filled_counted_and_harms_no_other():
 
 def test_draws_do_not_depend_on_chunks_or_neighbours():
     x = np.random.default_rng(0).random((7, 2))
+    # leaky by about 0, 1/2, 3/4, all but 1e-3 and all but nothing: several rounds of different sizes
+    x[:5, 0] = [0.5, 0.0, -0.07, -0.3, -3.0]
     whole = sample(KnownGaussian(), x, 50, seed=3)
+    assert np.sum(whole.acceptance < 0.9) >= 4
+    moved = x.copy()
+    moved[[0, 3, 6]] = [[-0.15, 0.5], [0.5, 0.5], [0.5, 1.2]]
+    same = [1, 2, 4, 5]
     cut = sample(KnownGaussian(), x, 50, seed=3, chunk_rows=120)
-    assert np.array_equal(whole.u, cut.u)
+    first = sample(KnownGaussian(), x[:3], 50, seed=3)
+    beside = sample(KnownGaussian(), moved, 50, seed=3)
+    for name in ("u", "log_q", "acceptance", "shortfall"):
+        assert np.array_equal(getattr(whole, name), getattr(cut, name)), name
+        assert np.array_equal(getattr(whole, name)[:3], getattr(first, name)), name
+        assert np.array_equal(getattr(whole, name)[same], getattr(beside, name)[same]), name
     assert not np.array_equal(whole.u, sample(KnownGaussian(), x, 50, seed=4).u)
+
+
+def test_acceptance_is_what_log_q_was_renormalised_with_and_never_zero():
+    x = np.array([[0.0, 0.5], [5.0, 0.5]])
+    draws = sample(KnownGaussian(), x, 100, seed=1)
+    assert np.all(draws.acceptance > 0) and draws.acceptance[1] < 1e-4
+    density = log_prob(KnownGaussian(), draws.u[:1], x[:1])
+    assert np.allclose(draws.log_q[:1] + np.log(draws.acceptance[0]), density, atol=1e-4)
 
 
 def test_bad_observations_are_refused():

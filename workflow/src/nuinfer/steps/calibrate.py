@@ -39,8 +39,7 @@ def calibrate(
     box = stored[0].box
     throws = read_hdf5(held_out, "held_out", ("u", "x"))[0]
     draws = sample(network, throws["x"], settings["samples"], torch_seed(settings["seed"], "calibrate", settings["tune"]))
-    log_volume = np.log(np.maximum(draws.acceptance, 1.0 / settings["samples"]))
-    log_q_truth = log_prob(network, throws["u"][:, None], throws["x"])[:, 0] - log_volume
+    log_q_truth = log_prob(network, throws["u"][:, None], throws["x"])[:, 0] - np.log(draws.acceptance)
     rng = stream(settings["seed"], "calibrate", settings["tune"])
     found, numbers = check(
         draws.u, throws["u"], draws.log_q, log_q_truth, draws.acceptance, DEFAULT_LEVELS, rng, box.names

@@ -35,7 +35,7 @@ def train(simulations: Path, likelihood: Path, model: Path, settings: dict) -> N
 
     def progress(last: dict) -> None:
         if "note" in last:
-            print(f"{last['note']}; training afresh", file=sys.stderr)
+            print(last["note"], file=sys.stderr)
             return
         note = "epochs, loss {training_loss:.3f}, validation {validation_loss:.3f}, {cpu_s:.0f} CPU s".format(**last)
         report(last["epoch"], last["epochs"], note)

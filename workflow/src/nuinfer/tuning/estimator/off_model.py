@@ -7,6 +7,13 @@ likelihood* by sampling-importance resampling (Rubin, Bayesian Statistics 3 (198
 are draws of the prior.  Such pairs follow the conditional :math:`p(u \mid x)` that the network learns; only the
 distribution of :math:`x` is another, and the minimum of the loss does not depend on it.
 
+Resampling gives draws of the posterior only where many candidates share its weight.  For precise measurements the
+posterior lies between the candidates, and the nearest would be returned whatever the posterior's width.  Pairs are
+therefore dropped by the effective sample size of their weights, :math:`(\sum w)^2 / \sum w^2` (Kong, Liu and Wong,
+J. Am. Stat. Assoc. 89 (1994) 278).  It depends on the observation and the candidates, not on the draw: dropping changes
+the distribution of :math:`x` once more, towards smaller stretches and the middle of the prior, and leaves
+:math:`p(u \mid x)` as it was.
+
 All is done in the network's own features, a few numbers per observation that are linear in it for a Gaussian likelihood.
 """
 
@@ -20,6 +27,14 @@ from nuinfer.tuning.likelihood import Likelihood
 MAX_CANDIDATES = 16_384
 MAX_PAIRS = 20_000
 CHUNK = 64
+MIN_EFFECTIVE = 10.0
+"""Effective candidates below which a pair is dropped.
+
+A compromise: with fewer the resampled spread is off by more than 1/sqrt(2 * 10) = 22 %, with more too few pairs far from
+the model are left where throws are few.
+"""
+MIN_PAIRS = 1_000
+"""Fewer pairs are not used at all: each would be shown so often that the network would learn it by heart."""
 
 
 def can_leave_model(likelihood: Likelihood | None) -> bool:
@@ -29,11 +44,12 @@ def can_leave_model(likelihood: Likelihood | None) -> bool:
 
 def off_model_pairs(
     features: Features, likelihood: Likelihood, u: np.ndarray, mu: np.ndarray, reach: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor] | None:
     """Return features ``(m, n_feature)`` of off-model observations and draws of ``u`` ``(m, d)`` of their posteriors.
 
     ``u`` ``(n, d)`` and ``mu`` ``(n, n_bin)`` are training throws; noise is enlarged by factors between one and
-    ``reach``.  ``m`` is ``n``, at most :data:`MAX_PAIRS`.
+    ``reach``.  ``n`` pairs are made, at most :data:`MAX_PAIRS`, and those of fewer than :data:`MIN_EFFECTIVE` effective
+    candidates dropped, mostly of large stretches; None where fewer than :data:`MIN_PAIRS` are left.
     """
     matrix = features.matrix.double().numpy()
     lower, norm_rel = _reduced(likelihood, matrix)
@@ -44,7 +60,11 @@ def off_model_pairs(
     noise = rng.standard_normal((m, y.shape[1])) @ lower.T + norm_rel * rng.standard_normal((m, 1)) * y[rows]
     f = y[rows] + stretch * noise
     candidates = rng.permutation(len(y))[:MAX_CANDIDATES]
-    chosen = _resample(f, y[candidates], lower, norm_rel, rng.random(m))
+    chosen, effective = _resample(f, y[candidates], lower, norm_rel, rng.random(m))
+    keep = effective >= MIN_EFFECTIVE
+    if np.sum(keep) < MIN_PAIRS:
+        return None
+    f, chosen = f[keep], chosen[keep]
     shifted = f - features.center.double().numpy() @ matrix
     return torch.as_tensor(shifted, dtype=torch.float32), torch.as_tensor(u[candidates[chosen]], dtype=torch.float32)
 
@@ -56,13 +76,18 @@ def _reduced(likelihood: Likelihood, matrix: np.ndarray) -> tuple[np.ndarray, fl
     return np.linalg.cholesky(projected @ projected.T), float(getattr(likelihood, "norm_rel", 0.0))
 
 
-def _resample(f: np.ndarray, y: np.ndarray, lower: np.ndarray, norm_rel: float, v: np.ndarray) -> np.ndarray:
-    """Return for every observation ``f`` the index of one candidate ``y``, drawn with its likelihood's weight."""
+def _resample(
+    f: np.ndarray, y: np.ndarray, lower: np.ndarray, norm_rel: float, v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for every observation ``f`` the index of one candidate ``y``, drawn with its likelihood's weight.
+
+    The second array holds the effective numbers of candidates, between one and ``len(y)``.
+    """
     inverse = np.linalg.inv(lower)
     a, b = (torch.as_tensor(z @ inverse.T) for z in (f, y))
     bb = (b * b).sum(dim=1)
     pull, log_det = norm_rel**2 / (1.0 + norm_rel**2 * bb), torch.log1p(norm_rel**2 * bb)
-    chosen = []
+    chosen, effective = [], []
     for i in range(0, len(a), CHUNK):
         ab = a[i : i + CHUNK] @ b.T
         # the observation's own square drops out of the normalised weights
@@ -73,6 +98,7 @@ def _resample(f: np.ndarray, y: np.ndarray, lower: np.ndarray, norm_rel: float, 
         total = torch.cumsum(weight, dim=1)
         point = torch.as_tensor(v[i : i + CHUNK, None], dtype=torch.float32) * total[:, -1:]
         chosen.append(torch.searchsorted(total, point)[:, 0])
-    return torch.clamp(torch.cat(chosen), max=len(y) - 1).numpy()
+        effective.append(total[:, -1] ** 2 / (weight * weight).sum(dim=1))
+    return torch.clamp(torch.cat(chosen), max=len(y) - 1).numpy(), torch.cat(effective).numpy()
 
 

@@ -1,7 +1,8 @@
 """Draws from trained estimators for many observations at once, truncated to the prior event by event.
 
 What leaves the cube is redrawn for the events that are short, never for the whole batch; work is cut into chunks of
-bounded memory, and every event has its own random stream, so that neither chunks nor neighbours change its draws.
+bounded memory.  Every event has its own random stream and asks for draws by its own acceptance alone, so that neither
+chunks nor neighbours change its draws or its accounting (but for the rounding of matrix products of another size).
 """
 
 from dataclasses import dataclass
@@ -27,8 +28,10 @@ class Draws:
     """Posterior draws of ``B`` observations.
 
     ``u`` ``(B, S, d)``; ``log_q`` ``(B, S)``, log densities in the cube, renormalised for what lay outside;
-    ``acceptance`` ``(B,)``, the fraction of draws inside; ``shortfall`` ``(B,)``, the draws that could not be had within
-    the limit and were filled with repetitions of accepted ones (or, where there were none, put on the cube's face).
+    ``acceptance`` ``(B,)``, the fraction inside of all draws made for that event, never below one of them: its log is
+    what ``log_q`` was renormalised with, and callers may take it as it is; ``shortfall`` ``(B,)``, the draws that could
+    not be had within the limit and were filled with repetitions of accepted ones (or, where there were none, put on the
+    cube's face).
     """
 
     u: np.ndarray
@@ -77,22 +80,23 @@ def _sample_chunk(network: nn.Module, x: Tensor, n_draw: int, generators: list[t
     active = torch.arange(n_event)
     for round_ in range(MAX_ROUNDS):
         if round_ == 0:
-            wanted = n_draw
+            wanted = torch.full((n_event,), n_draw)
         else:
             rate = (inside[active] + 1.0) / (tried[active] + 2.0)
-            # the events still short share one request, sized for the one that accepts least
             need = (n_draw - have[active]) / rate
-            wanted = int(min(MAX_FACTOR * n_draw, 16 + 1.1 * float(need.max())))
+            wanted = torch.clamp(16 + 1.1 * need, max=MAX_FACTOR * n_draw).long()
         part = tuple(t[active] for t in summary)
         new_u, new_log_q = network.sample_given(_noise(network, wanted, [generators[i] for i in active]), part)
-        ok = ((new_u >= 0.0) & (new_u <= 1.0)).all(dim=-1)
+        # rows are padded to the longest request: what is beyond an event's own is not a draw
+        own = torch.arange(new_u.shape[1]) < wanted[:, None]
+        ok = ((new_u >= 0.0) & (new_u <= 1.0)).all(dim=-1) & own
         for k, i in enumerate(active.tolist()):
             room = n_draw - int(have[i])
             kept = torch.nonzero(ok[k])[:, 0][:room]
             place = slice(int(have[i]), int(have[i]) + len(kept))
             u[i, place], log_q[i, place] = new_u[k, kept], new_log_q[k, kept]
             have[i] += len(kept)
-            last[i] = (new_u[k], new_log_q[k])
+            last[i] = (new_u[k, : wanted[k]], new_log_q[k, : wanted[k]])
         tried[active] += wanted
         inside[active] += ok.sum(dim=1)
         active = torch.nonzero(have < n_draw)[:, 0]
@@ -103,18 +107,19 @@ def _sample_chunk(network: nn.Module, x: Tensor, n_draw: int, generators: list[t
         source, source_log_q = (u[i, :n].clone(), log_q[i, :n].clone()) if n else last[i]
         index = torch.arange(n_draw - n) % len(source)
         u[i, n:], log_q[i, n:] = torch.clamp(source[index], 0.0, 1.0), source_log_q[index]
-    acceptance = inside.double() / tried
-    log_q = log_q.double() - torch.log(torch.clamp(acceptance, min=1.0 / float(tried.max())))[:, None]
+    acceptance = torch.clamp(inside, min=1).double() / tried
+    log_q = log_q.double() - torch.log(acceptance)[:, None]
     return u.double().numpy(), log_q.numpy(), acceptance.numpy(), (n_draw - have).numpy()
 
 
-def _noise(network: nn.Module, n: int, generators: list[torch.Generator]) -> Tensor:
-    z = torch.empty(len(generators), n, network.noise_dim)
-    for row, generator in zip(z, generators, strict=True):
+def _noise(network: nn.Module, wanted: Tensor, generators: list[torch.Generator]) -> Tensor:
+    """Return ``(B, max(wanted), noise_dim)``; of row ``k`` the first ``wanted[k]`` are drawn, the others harmless."""
+    z = torch.full((len(generators), int(wanted.max()), network.noise_dim), 0.5)
+    for row, n, generator in zip(z, wanted.tolist(), generators, strict=True):
         if network.base == "uniform":
-            row.uniform_(generator=generator)
+            row[:n].uniform_(generator=generator)
         else:
-            row.normal_(generator=generator)
+            row[:n].normal_(generator=generator)
     return z
 
 

@@ -19,7 +19,7 @@ from nuinfer.tuning.estimator.data import CURVE_NAMES, Trained, TrainingData, ch
 from nuinfer.tuning.estimator.features import CLIP, Features, fit_features
 from nuinfer.tuning.estimator.network import initial_network
 from nuinfer.tuning.estimator.noise import Noise, torch_noise
-from nuinfer.tuning.estimator.off_model import can_leave_model, off_model_pairs
+from nuinfer.tuning.estimator.off_model import MAX_PAIRS, can_leave_model, off_model_pairs
 from nuinfer.tuning.estimator.schedule import one_cycle
 from nuinfer.tuning.estimator.settings import EstimatorSettings, TrainingSettings
 from nuinfer.tuning.estimator.threads import one_thread
@@ -40,7 +40,7 @@ def train(
     left in place at the end.  ``progress`` receives a dictionary of the curves' last values after every epoch.  Weights
     of the best validation epoch are returned.  Raises InputError for bad throws, where the loss is not finite, and for a
     damaged checkpoint or one of another training; with ``discard_stale`` such a checkpoint is passed over, and
-    ``progress`` receives the reason under ``note``.
+    ``progress`` receives the reason under ``note``, as it does where off-model pairs were asked for and none can be made.
     """
     check_data(data)
     if settings.training.loop == "sbi":
@@ -58,7 +58,7 @@ def train(
         network = initial_sbi_network(settings.network, data.u, x, fit_seed)
     else:
         features = fit_features(data.u, x, data.likelihood)
-        off_model = _off_model(features, data, x, settings.training, seed)
+        off_model = _off_model(features, data, x, settings.training, seed, progress)
         network = initial_network(settings.network, features, fit_seed)
     fresh = settings.training.fresh_noise and data.likelihood is not None
     tensors = [_single(a) for a in (data.u, data.mu if fresh else x, data.u_validation, x_validation)]
@@ -147,17 +147,27 @@ def _loop(
 
 
 def _off_model(
-    features: Features, data: TrainingData, x: np.ndarray, settings: TrainingSettings, seed: int
+    features: Features,
+    data: TrainingData,
+    x: np.ndarray,
+    settings: TrainingSettings,
+    seed: int,
+    progress: Callable[[dict], None] | None,
 ) -> tuple[Tensor, Tensor] | None:
     """Make the off-model pairs and fit the features' guess again, on all that the network will see."""
     if not (settings.off_model_share > 0 and settings.fresh_noise and can_leave_model(data.likelihood)):
         return None
     rng = stream(seed, "off-model")
-    f, u = off_model_pairs(features, data.likelihood, data.u, data.mu, settings.off_model_reach, rng)
-    f = torch.clamp(f, -CLIP, CLIP)
-    n = len(f)
-    on_model = features.directions(_single(x[:n]))
-    features.double().fit_guess(torch.cat([f, on_model]).double(), torch.cat([u, _single(data.u[:n])]).double())
+    pairs = off_model_pairs(features, data.likelihood, data.u, data.mu, settings.off_model_reach, rng)
+    if pairs is None:
+        if progress:
+            progress({"note": "no off-model pairs: too few throws lie within the errors (more throws would mend it)"})
+        return None
+    f, u = torch.clamp(pairs[0], -CLIP, CLIP), pairs[1]
+    # as many as there could be pairs, however few are left: the guess must stay good where the model is
+    on_model = features.directions(_single(x[:MAX_PAIRS]))
+    on_model_u = _single(data.u[:MAX_PAIRS])
+    features.double().fit_guess(torch.cat([f, on_model]).double(), torch.cat([u, on_model_u]).double())
     features.float()
     return f, u
 
