@@ -96,7 +96,7 @@ rule report:
         observation_figures=[
             path
             for name in OBSERVATION_FIGURES
-            for path in every_observation("<results>/figures/{tune}/{observation}/" + name + ".png")
+            for path in every_observation(f"<results>/figures/{{tune}}/{{observation}}/{name}.png")
         ],
     output:
         "<results>/report.html",
