@@ -97,10 +97,3 @@ FLOWS: Mapping[str, Callable[[NetworkSettings, int, int], nn.Module]] = MappingP
         "gaussian": lambda network, dim, n: GaussianHead(dim, n),
     }
 )
-
-
-def support_is_cube(flow: str) -> bool:
-    """Say whether the flow's draws cannot leave the unit cube."""
-    return flow == "box"
-
-
