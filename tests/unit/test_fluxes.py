@@ -9,7 +9,7 @@ import pytest
 
 from nuinfer.errors import InputError
 from nuinfer.io.binning import read_binning
-from nuinfer.physics.fluxes import make_flux, read_flux
+from nuinfer.physics.fluxes import Flux, linear_flux, make_flux, parse_units, read_flux
 
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 
@@ -83,6 +83,114 @@ def test_bad_columns_and_units(tmp_path: Path) -> None:
         read_flux(write(tmp_path / "e.csv", good, header="x,y,numu"))
     with pytest.raises(InputError, match="no such file"):
         read_flux(tmp_path / "absent.csv")
+
+
+@pytest.mark.parametrize(
+    ("units", "per_bin", "factor", "canonical"),
+    [
+        ("nu/cm^2/50MeV/1e21POT", False, 20.0, "nu/cm^2/GeV/1e21POT"),
+        ("/cm^2/50 MeV/1e21 POT", False, 20.0, "nu/cm^2/GeV/1e21POT"),
+        ("nu / m^2 / POT / GeV", False, 1e-4, "nu/cm^2/GeV/POT"),
+        ("nu/m^2/MeV", False, 0.1, "nu/cm^2/GeV"),
+        ("1/GeV", False, 1.0, "1/GeV"),
+        ("nu/m^2/POT", True, 1e-4, "nu/cm^2/GeV/POT"),
+    ],
+)
+def test_units_are_read(units: str, per_bin: bool, factor: float, canonical: str) -> None:
+    found = parse_units(units, per_bin)
+    assert found[0] == pytest.approx(factor, rel=1e-14) and found[1] == canonical
+
+
+@pytest.mark.parametrize("units", ["per bin", "GeV", "nu/cm/GeV", "nu/m^2/TeV", "nu/GeV/GeV", "nu/m^2/0MeV", ""])
+def test_units_that_are_none(units: str) -> None:
+    with pytest.raises(InputError, match=r"unknown units|have no energy"):
+        parse_units(units)
+
+
+def test_contents_per_bin(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.csv", "0,0.5,3\n0.5,2.5,1\n", "nu/m^2/POT")
+    flux = read_flux(path, per_bin=True)
+    np.testing.assert_allclose(flux.density, [6e-4, 0.5e-4])
+    assert flux.integral() == pytest.approx(4e-4) and flux.units == "nu/cm^2/GeV/POT"
+    with pytest.raises(InputError, match="have no energy"):
+        read_flux(path)
+    with pytest.raises(InputError, match="without an energy"):
+        read_flux(write(tmp_path / "g.csv", "0,1,3\n"), per_bin=True)
+    with pytest.raises(InputError, match="look like MeV"):
+        read_flux(write(tmp_path / "h.csv", "0,1000,3\n1000,10000,3\n"))
+
+
+def test_root_histograms(tmp_path: Path) -> None:
+    uproot = pytest.importorskip("uproot")
+    path, edges = tmp_path / "flux.root", np.array([0.0, 0.5, 1.0, 3.0])
+    with uproot.recreate(path) as file:
+        file["numu_flux"] = (np.array([1.0, 2.0, 8.0]), edges)
+        file["nue_flux"] = (np.array([1.0, -2.0, 4.0]), edges)
+        file["plane"] = np.histogram2d([0.5], [0.5])
+    density = read_flux(path, "numu_flux", "nu/m^2/GeV/POT")
+    np.testing.assert_allclose(density.density, [1e-4, 2e-4, 8e-4])
+    contents = read_flux(path, "numu_flux", "nu/m^2/POT", per_bin=True)
+    np.testing.assert_allclose(contents.density, [2e-4, 4e-4, 4e-4])
+    np.testing.assert_array_equal(contents.edges_gev, edges)
+    with pytest.raises(InputError, match="does not say its units"):
+        read_flux(path, "numu_flux")
+    for key in ("numu", "plane"):
+        with pytest.raises(InputError, match=f"no one-dimensional histogram '{key}'; found numu_flux, nue_flux"):
+            read_flux(path, key, "nu/m^2/GeV")
+    with pytest.raises(InputError, match=r"not negative, but is -2\.0 in bin 1"):
+        read_flux(path, "nue_flux", "nu/m^2/GeV")
+    (tmp_path / "text.root").write_text("not a ROOT file")
+    with pytest.raises(InputError, match="not a readable ROOT file"):
+        read_flux(tmp_path / "text.root", "numu_flux", "nu/m^2/GeV")
+    with pytest.raises(InputError, match="no such file"):
+        read_flux(tmp_path / "absent.root", "numu_flux", "nu/m^2/GeV")
+    with pytest.raises(InputError, match=r"\.csv or \.root"):
+        read_flux(tmp_path / "flux.txt")
+
+
+def test_embedded_dune_flux_is_the_root_file_it_came_from() -> None:
+    achilles = pytest.importorskip("achilles", reason="the package that carries the fluxes is not installed")
+    source = Path(next(iter(achilles.__path__))) / "flux" / "flux_dune_neutrino_ND.root"
+    theirs, ours = read_flux(source, "numu_flux", "nu/m^2/POT", per_bin=True), read_flux(RESOURCES / "dune_nd_fhc.csv")
+    np.testing.assert_allclose(theirs.density[: len(ours.density)], ours.density, rtol=1e-8)
+
+
+def slow_linear(flux: Flux, enu_gev: float, lo: float, hi: float) -> float:
+    """The slow twin: one energy, by the line through the two neighbouring centres."""
+    c, d = flux.centres_gev, flux.density
+    if not lo <= enu_gev <= hi:
+        return 0.0
+    if enu_gev <= c[0] or enu_gev >= c[-1]:
+        return d[0] if enu_gev <= c[0] else d[-1]
+    i = next(i for i in range(len(c) - 1) if c[i] <= enu_gev <= c[i + 1])
+    return d[i] + (d[i + 1] - d[i]) * (enu_gev - c[i]) / (c[i + 1] - c[i])
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(0.25, 10.0), (0.01, 80.0), (1.01, 1.02), (0.3125, 0.4375)])
+def test_linear_flux(lo: float, hi: float, rng: np.random.Generator) -> None:
+    flux = read_flux(RESOURCES / "dune_nd_fhc.csv")
+    linear = linear_flux(flux, (lo, hi))
+    enu = np.concatenate([rng.uniform(0.0, 1.2 * hi, 200), rng.uniform(lo, hi, 200), [lo, hi]])
+    np.testing.assert_allclose(linear(enu), [slow_linear(flux, e, lo, hi) for e in enu], rtol=1e-12)
+    assert linear.enu_range_gev == (lo, hi) and np.all(np.diff(linear.knots_gev) > 0)
+    inside = flux.centres_gev[(flux.centres_gev > lo) & (flux.centres_gev < hi)]
+    np.testing.assert_array_equal(linear.knots_gev[1:-1], inside)
+    fine = np.linspace(lo, hi, 200_001)
+    assert linear.integral() == pytest.approx(np.trapezoid(linear(fine), fine), rel=1e-6)
+    assert linear.unit_normalised().integral() == pytest.approx(1.0) and linear.unit_normalised().units == "1/GeV"
+
+
+def test_linear_flux_refuses_ranges() -> None:
+    flux = make_flux(np.array([0.5, 1.0, 2.0, 4.0, 8.0]), np.array([1.0, 2.0, 0.0, 0.0]), "nu/cm^2/GeV")
+    for bad in ((0.25, 3.0), (1.0, 10.0)):
+        with pytest.raises(InputError, match=rf"{bad[0]:g}-{bad[1]:g} GeV is not within the flux table's 0.5-8 GeV"):
+            linear_flux(flux, bad)
+    for bad in ((0.0, 3.0), (3.0, 1.0), (2.0, 2.0), (np.nan, 3.0)):
+        with pytest.raises(InputError, match="positive and increasing"):
+            linear_flux(flux, bad)
+    with pytest.raises(InputError, match="zero in all of 5-7 GeV"):
+        linear_flux(flux, (5.0, 7.0))
+    assert linear_flux(flux, (0.5, 8.0))(np.array([0.5, 0.75, 8.0])).tolist() == [1.0, 1.0, 0.0]
 
 
 def test_embedded_bins_and_selection(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Neutrino oscillations at the far detector."""
