@@ -17,7 +17,7 @@ from nuinfer.seeds import torch_seed
 from nuinfer.tuning.estimator.data import Trained, TrainingData, check_data, training_identity
 from nuinfer.tuning.estimator.embedding import mlp
 from nuinfer.tuning.estimator.settings import EstimatorSettings, NetworkSettings
-from nuinfer.tuning.estimator.threads import one_thread
+from nuinfer.networks.threads import one_thread
 
 
 class SbiNetwork(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nuinfer.errors import InputError
 from nuinfer.seeds import torch_seed
-from nuinfer.tuning.estimator.threads import one_thread
+from nuinfer.networks.threads import one_thread
 from nuinfer.tuning.priors import PriorBox
 
 CHUNK_ROWS = 16_384

@@ -20,9 +20,9 @@ from nuinfer.tuning.estimator.features import CLIP, Features, fit_features
 from nuinfer.tuning.estimator.network import initial_network
 from nuinfer.tuning.estimator.noise import Noise, torch_noise
 from nuinfer.tuning.estimator.off_model import MAX_PAIRS, can_leave_model, off_model_pairs
-from nuinfer.tuning.estimator.schedule import one_cycle
+from nuinfer.networks.schedule import one_cycle
 from nuinfer.tuning.estimator.settings import EstimatorSettings, TrainingSettings
-from nuinfer.tuning.estimator.threads import one_thread
+from nuinfer.networks.threads import one_thread
 
 
 @one_thread()

@@ -1,0 +1,1 @@
+"""The closure test: learn a cross section from near-detector data and predict the far detector, with the truth known."""

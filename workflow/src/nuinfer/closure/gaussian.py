@@ -1,0 +1,132 @@
+r"""Structure functions by linear-Gaussian inference: their posterior mean and covariance in closed form.
+
+Counts are linear in the functions, and counts of many events have Gaussian errors: with the Gaussian-process prior of
+:mod:`nuinfer.closure.gaussian_prior` the posterior is Gaussian.  Counts are taken as independent Poisson numbers with the
+overall rate left to the functions; after normalisation this is the multinomial.  Their variances are the model's own
+expectation, found by iterating, as in Fisher scoring: the observed numbers would pull the fit down.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from nuinfer.closure.envelope import ENVELOPES, envelope
+from nuinfer.closure.gaussian_prior import KERNELS, Evidence, spline_basis
+from nuinfer.closure.learned import Learned
+from nuinfer.closure.near_data import NearProblem
+from nuinfer.closure.smearing import smeared
+from nuinfer.errors import InputError
+
+LEAST_COUNT = 0.3
+"""Least expected number of events in a bin's variance: where less is expected, a Poisson number is far from Gaussian."""
+
+
+@dataclass(frozen=True)
+class GaussianSettings:
+    """``n_x`` x ``n_q2`` splines a function; ``passes`` of variances and hyperparameters, ``iterations`` of the latter in each.
+
+    ``exact_events`` stands for the size of an infinite sample: how precisely the exact density is to be followed.
+    """
+
+    n_x: int = 18
+    n_q2: int = 18
+    kernel: str = "matern52"
+    envelope: str = "physical"
+    passes: int = 3
+    iterations: int = 30
+    exact_events: float = 1e9
+
+    def __post_init__(self) -> None:
+        if min(self.n_x, self.n_q2) < 4 or min(self.passes, self.iterations) < 1:
+            raise InputError("gaussian: n_x and n_q2 must be at least 4, passes and iterations at least 1")
+        if self.kernel not in KERNELS or self.envelope not in ENVELOPES:
+            raise InputError(f"gaussian: kernel must be one of {', '.join(KERNELS)}, envelope one of {', '.join(ENVELOPES)}")
+        if not self.exact_events >= 1:
+            raise InputError(f"gaussian: exact_events must be at least 1, not {self.exact_events:g}")
+
+
+def basis_on_mesh(shape: tuple[int, int], settings: GaussianSettings) -> tuple[np.ndarray, tuple]:
+    """Return the splines at the mesh's nodes, ``(n_nodes, n_x * n_q2)``, and the two axes."""
+    x, q2 = spline_basis(shape[0], settings.n_x), spline_basis(shape[1], settings.n_q2)
+    return np.kron(x.values, q2.values), (x, q2)
+
+
+def scaled_functions(matrix: sparse.csr_matrix, functions: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return ``functions`` ``(3, n_nodes)`` scaled so that each alone gives one event a bin."""
+    return np.stack([f * n_bins / abs((matrix[:, a::3] @ f).sum()) for a, f in enumerate(functions)])
+
+
+def design(matrix: sparse.csr_matrix, functions: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Return D ``(n_bins, 3 * n)``: counts of coefficients, function by function."""
+    return np.concatenate([matrix[:, a::3] @ (functions[a][:, None] * basis) for a in range(3)], axis=1)
+
+
+def fit_gaussian(
+    problem: NearProblem, settings: GaussianSettings, progress: Callable[[int, int, str], None] | None = None
+) -> Learned:
+    """Return the posterior of the structure functions given ``problem``; ``facts`` has hyperparameters, evidence and chi^2."""
+    started = time.perf_counter()
+    operator = problem.operator
+    matrix = problem.matrix()
+    n_bins = operator.n_bins
+    basis, axes = basis_on_mesh(operator.mesh.shape, settings)
+    shape = envelope(settings.envelope, *operator.mesh.points, operator.grid.lepton_mass_gev)
+    functions = scaled_functions(matrix, shape, n_bins)
+    d = smeared(design(matrix, functions, basis).T, problem.smearing, operator.grid.shape).T
+    events = problem.data.n_events or settings.exact_events
+    y = problem.data.share * n_bins
+    # One more than observed to begin with, so that empty bins do not rule.
+    expected = problem.data.share * events + 1.0
+    theta = np.log(np.tile([0.3, 0.3, 0.3], 3))
+    for i in range(settings.passes):
+        weight = (events / n_bins) ** 2 / np.maximum(expected, LEAST_COUNT)
+        weighted = np.sqrt(weight)[:, None] * d
+        evidence = Evidence(weighted.T @ weighted, d.T @ (weight * y), *axes, settings.kernel)
+        theta = evidence.maximise(theta, settings.iterations)
+        posterior = evidence.posterior(theta)
+        model = d @ posterior.mean
+        expected = model * events / n_bins
+        if progress:
+            progress(i + 1, settings.passes, f"passes, ln evidence {posterior.log_evidence:.1f}")
+    filled = expected > LEAST_COUNT
+    on_mesh = (basis.T[None] * functions[:, None]).swapaxes(0, 1)
+    n = basis.shape[1]
+    mean = np.stack([functions[a] * (basis @ posterior.mean[a * n : (a + 1) * n]) for a in range(3)])
+    factor = np.einsum("kan,nam->kam", posterior.factor.reshape(-1, 3, n), on_mesh, optimize=True)
+    names = [f"{name}_{a}" for a in (1, 2, 3) for name in ("amplitude", "length_x", "length_q2")]
+    return Learned(
+        w=mean[None],
+        factor=factor.astype(np.float32),
+        facts={
+            "hyperparameters": dict(zip(names, np.exp(theta).tolist(), strict=True)),
+            "log_evidence": posterior.log_evidence,
+            "chi2": float(np.sum(weight[filled] * (y - model)[filled] ** 2)),
+            "bins_in_chi2": int(filled.sum()),
+            "events": float(events),
+            "seconds": time.perf_counter() - started,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Shares ``(n_bins,)`` expected in a detector, and their standard deviations."""
+
+    share: np.ndarray
+    sd: np.ndarray
+
+
+def share_bands(learned: Learned, matrix: sparse.csr_matrix) -> Bands:
+    """Return the posterior of unit-normalised counts for another flux's ``matrix``, to first order in the functions."""
+
+    def counts(w: np.ndarray) -> np.ndarray:
+        return matrix @ np.swapaxes(w, -1, -2).reshape(len(w), -1).astype(float).T
+
+    mean = counts(learned.w)[:, 0]
+    share = mean / mean.sum()
+    steps = counts(learned.factor)
+    steps -= share[:, None] * steps.sum(axis=0)
+    return Bands(share, np.sqrt((steps**2).sum(axis=1)) / mean.sum())

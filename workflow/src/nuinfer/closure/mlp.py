@@ -1,0 +1,253 @@
+"""Structure functions as a network of (x, Q^2), trained on the near-detector density alone (arXiv:2412.16303).
+
+The network is evaluated on the operator's mesh and folded with one sparse product, so that a step costs a hundredth of
+evaluating it at every (E_nu, E_l, cos theta).  Full batch and deterministic.  Members of an ensemble are trained together:
+they share the product's pass over the matrix and nothing else.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from nuinfer.closure.envelope import ENVELOPES, envelope
+from nuinfer.closure.learned import Learned
+from nuinfer.closure.near_data import NearProblem
+from nuinfer.errors import InputError
+from nuinfer.networks.schedule import one_cycle
+from nuinfer.networks.threads import one_thread
+from nuinfer.seeds import torch_seed
+
+SLOPE = 0.01
+FAILED = 10.0
+"""A member whose loss exceeds the median's this many times has failed to start, and is trained once more from another one."""
+HOPELESS = 0.05
+"""So has one whose loss exceeds this share of the density's own mean square."""
+
+
+@dataclass(frozen=True)
+class MlpSettings:
+    """``schedule`` is ``one_cycle`` (ours, with ``rate`` its peak) or ``constant`` (the published one).
+
+    ``beta2`` is Adam's memory of squared gradients; ``envelope`` what the outputs are multiplied by
+    (:mod:`nuinfer.closure.envelope`).  The defaults reach the published quality in 1,500 steps; :data:`PUBLISHED` are the
+    published settings (optimiser defaults of PyTorch, 10,000 steps).
+    """
+
+    steps: int = 1500
+    rate: float = 0.01
+    schedule: str = "one_cycle"
+    beta2: float = 0.95
+    width: int = 64
+    depth: int = 4
+    envelope: str = "physical"
+    snapshots: int = 60
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "width", "depth", "snapshots"):
+            if getattr(self, name) < 1:
+                raise InputError(f"mlp: {name} must be at least 1, not {getattr(self, name)}")
+        if self.schedule not in ("one_cycle", "constant"):
+            raise InputError(f"mlp: schedule '{self.schedule}' is not one of one_cycle, constant")
+        if self.envelope not in ENVELOPES:
+            raise InputError(f"mlp: envelope '{self.envelope}' is not one of {', '.join(ENVELOPES)}")
+        if not self.rate > 0 or not 0 < self.beta2 < 1:
+            raise InputError(f"mlp: rate {self.rate:g} must be positive and beta2 {self.beta2:g} inside (0, 1)")
+
+
+PUBLISHED = MlpSettings(steps=10_000, rate=1e-3, schedule="constant", beta2=0.999, envelope="none")
+
+
+class _Fold(torch.autograd.Function):
+    """A w for a fixed sparse A, by scipy: as fast as torch's own and without a copy of the transpose."""
+
+    @staticmethod
+    def forward(ctx: object, w: Tensor, matrix: sparse.csr_matrix) -> Tensor:
+        ctx.matrix = matrix
+        return torch.from_numpy(matrix @ w.detach().numpy())
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
+        return torch.from_numpy(ctx.matrix.T @ gradient.numpy()), None
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """The problem in single precision: inputs ``(n_nodes, 2)``, scale ``(n_nodes, 3)``, matrix, resolution, target density."""
+
+    inputs: Tensor
+    scale: Tensor
+    matrix: sparse.csr_matrix
+    smearing: Tensor | None
+    shape: tuple[int, int]
+    target: Tensor
+
+    def densities(self, outputs: Tensor) -> Tensor:
+        """Return unit-normalised densities ``(n_bins, n_members)`` of network outputs ``(n_members, n_nodes, 3)``."""
+        w = (outputs * self.scale).permute(1, 2, 0).reshape(self.matrix.shape[1], -1)
+        counts = _Fold.apply(w.contiguous(), self.matrix)
+        if self.smearing is not None:
+            n_u, n_v = self.shape
+            counts = (self.smearing @ counts.reshape(n_u, -1)).reshape(n_u * n_v, -1)
+        return counts * (len(counts) / counts.sum(dim=0))
+
+
+def _folded(problem: NearProblem, settings: MlpSettings) -> _Folded:
+    mesh = problem.operator.mesh
+    x, q2 = mesh.points
+    matrix = problem.matrix()
+    scale = envelope(settings.envelope, x, q2, problem.operator.grid.lepton_mass_gev)
+    for a in range(3):
+        # An output of one gives a third of the events, so that the three start with equal weight.
+        scale[a] *= len(problem.data.share) / 3.0 / abs((matrix[:, a::3] @ scale[a]).sum())
+    events = np.maximum(np.abs(matrix).sum(axis=0).A1.reshape(-1, 3).T * np.abs(scale), 0).sum(axis=0)
+    inputs = np.stack([np.log(x), np.log(q2)], axis=1)
+    mean = np.average(inputs, axis=0, weights=events)
+    width = np.sqrt(np.average((inputs - mean) ** 2, axis=0, weights=events))
+    return _Folded(
+        inputs=torch.tensor((inputs - mean) / width, dtype=torch.float32),
+        scale=torch.tensor(scale.T.copy(), dtype=torch.float32),
+        matrix=matrix.astype(np.float32),
+        smearing=None if problem.smearing is None else torch.tensor(problem.smearing, dtype=torch.float32),
+        shape=problem.operator.grid.shape,
+        target=torch.tensor(problem.data.share * problem.operator.n_bins, dtype=torch.float32)[:, None],
+    )
+
+
+def initial_layers(widths: list[int], seeds: list[int]) -> list[Tensor]:
+    """Return weights ``(members, n_in, n_out)`` and biases ``(members, 1, n_out)`` in turn, each member of its own seed.
+
+    PyTorch's default for linear layers: uniform within one over the square root of ``n_in``.
+    """
+    members = []
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        tensors = []
+        for n_in, n_out in itertools.pairwise(widths):
+            for shape in ((n_in, n_out), (1, n_out)):
+                tensors.append((2 * torch.rand(shape, generator=generator) - 1) / n_in**0.5)
+        members.append(tensors)
+    return [torch.stack(layer) for layer in zip(*members, strict=True)]
+
+
+def outputs_of(layers: list[Tensor], inputs: Tensor) -> Tensor:
+    """Return the networks' outputs ``(members, n, n_out)`` at ``inputs`` ``(n, n_in)``."""
+    hidden = inputs.expand(len(layers[0]), *inputs.shape)
+    for i in range(0, len(layers), 2):
+        hidden = torch.baddbmm(layers[i + 1], hidden, layers[i])
+        if i + 2 < len(layers):
+            hidden = torch.nn.functional.leaky_relu(hidden, SLOPE)
+    return hidden
+
+
+@one_thread()
+def fit_mlp(
+    problem: NearProblem,
+    settings: MlpSettings,
+    seed: int,
+    members: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Learned:
+    """Train ``members`` networks from starts of their own; the best step of each is kept and its sign fixed.
+
+    The density does not change when all three functions change sign: each member's is chosen to give a positive rate.  A
+    member that failed to start (:data:`FAILED`, :data:`HOPELESS`) is trained once more from another start, everything else
+    held.  Raises InputError where it fails again.
+    """
+    folded = _folded(problem, settings)
+    keys = [(i, 0) for i in range(members)]
+    trained = _train(folded, settings, [torch_seed(seed, "mlp", *key) for key in keys], progress)
+    mean_square = float((folded.target**2).mean())
+
+    def failed(losses: np.ndarray) -> np.ndarray:
+        usual = max(FAILED * np.median(losses), 1e-6 * mean_square)
+        return np.flatnonzero(~(losses < min(HOPELESS * mean_square, usual)))
+
+    for member in failed(trained["best_loss"]):
+        keys[member] = (int(member), 1)
+        again = _train(folded, settings, [torch_seed(seed, "mlp", int(member), 1)], progress)
+        for name in ("best_loss", "best_step", "w", "loss", "snapshots"):
+            trained[name][member] = again[name][0]
+        for layer, new in zip(trained["layers"], again["layers"], strict=True):
+            layer[member] = new[0]
+    hopeless = np.flatnonzero(~(trained["best_loss"] < HOPELESS * mean_square))
+    if hopeless.size:
+        raise InputError(
+            f"mlp: member {hopeless[0]} did not start to learn, twice (loss {trained['best_loss'][hopeless[0]]:.3g}, the "
+            f"density's mean square is {mean_square:.3g}); lower the rate or take more steps"
+        )
+    sign = np.sign(np.einsum("c,mc->m", np.asarray(problem.matrix().sum(axis=0)).ravel(), _flat(trained["w"])))
+    return Learned(
+        w=trained["w"] * sign[:, None, None],
+        curves={
+            "step": np.arange(1, settings.steps + 1),
+            "train_loss": trained["loss"],
+            "snapshot_step": trained["snapshot_step"],
+            "snapshot_w": trained["snapshots"] * sign[:, None, None, None].astype(np.float32),
+        },
+        facts={
+            "best_step": (trained["best_step"] + 1).tolist(),
+            "best_loss": trained["best_loss"].tolist(),
+            "target_mean_square": mean_square,
+            "restarted": [i for i, restart in keys if restart],
+            "sign_before_fixing": sign.astype(int).tolist(),
+            "ms_per_step": trained["ms_per_step"],
+        },
+        tensors={f"layer{i // 2}.{'bias' if i % 2 else 'weight'}": t.numpy() for i, t in enumerate(trained["layers"])},
+    )
+
+
+def _flat(w: np.ndarray) -> np.ndarray:
+    return np.swapaxes(w, 1, 2).reshape(len(w), -1)
+
+
+def _train(
+    folded: _Folded, settings: MlpSettings, seeds: list[int], progress: Callable[[int, int, str], None] | None
+) -> dict:
+    """Return best layers, functions ``w`` ``(members, 3, n_nodes)``, losses ``(members, steps)`` and snapshots of w."""
+    layers = initial_layers([2, *[settings.width] * settings.depth, 3], seeds)
+    layers = [layer.requires_grad_() for layer in layers]
+    optimiser = torch.optim.Adam(layers, lr=settings.rate, betas=(0.9, settings.beta2))
+    best = np.full(len(seeds), np.inf)
+    best_step = np.zeros(len(seeds), int)
+    best_layers = [layer.detach().clone() for layer in layers]
+    losses = np.empty((len(seeds), settings.steps))
+    kept = np.unique(np.geomspace(1, settings.steps, settings.snapshots).astype(int)) - 1
+    snapshots = []
+    started = time.perf_counter()
+    for step in range(settings.steps):
+        if settings.schedule == "one_cycle":
+            optimiser.param_groups[0]["lr"] = one_cycle(step, settings.steps, settings.rate, warmup=0.07)
+        outputs = outputs_of(layers, folded.inputs)
+        member_loss = ((folded.densities(outputs) - folded.target) ** 2).mean(dim=0)
+        now = member_loss.detach().numpy()
+        losses[:, step] = now
+        better = np.flatnonzero(now < best)
+        best[better], best_step[better] = now[better], step
+        for layer, copy in zip(layers, best_layers, strict=True):
+            copy[better] = layer.detach()[better]
+        if step in kept:
+            snapshots.append((outputs.detach() * folded.scale).numpy().swapaxes(1, 2))
+        optimiser.zero_grad()
+        # Members do not mix: the gradient of the sum is each one's own.
+        member_loss.sum().backward()
+        optimiser.step()
+        if progress:
+            progress(step + 1, settings.steps, f"steps, loss {now.min():.3g}")
+    with torch.no_grad():
+        w = (outputs_of(best_layers, folded.inputs) * folded.scale).numpy().swapaxes(1, 2).astype(float)
+    return {
+        "layers": best_layers,
+        "w": w,
+        "loss": losses,
+        "best_loss": best,
+        "best_step": best_step,
+        "snapshot_step": kept + 1,
+        "snapshots": np.stack(snapshots, axis=1).astype(np.float32),
+        "ms_per_step": 1e3 * (time.perf_counter() - started) / settings.steps,
+    }

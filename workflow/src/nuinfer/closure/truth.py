@@ -1,0 +1,45 @@
+"""Expected counts of a cross section evaluated at every quadrature node: slow, without a mesh, for the truth."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nuinfer.closure.observables import LeptonGrid
+from nuinfer.closure.quadrature import energy_nodes
+from nuinfer.physics.cross_section import combination_prefactors
+from nuinfer.physics.kinematics import bjorken_x, q2_gev2
+
+Combinations = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(x ``(n,)``, Q^2 ``(n,)`` in GeV^2) -> the three independent rescaled structure functions ``(3, n)``."""
+
+
+def direct_counts(
+    combinations: Combinations,
+    grid: LeptonGrid,
+    knots_gev: np.ndarray,
+    mass_gev: float,
+    antineutrino: bool = False,
+    points_per_axis: int = 2,
+    refine: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Return counts ``(n_knots, n_bins)`` for a flux that is one at a single knot and linear to its neighbours.
+
+    Expected counts of a flux given at the knots are ``flux @ counts``, in the units of :mod:`nuinfer.closure.operator`.
+    """
+    knots = np.asarray(knots_gev, float)
+    points = grid.points(points_per_axis)
+    counts = np.zeros((knots.size, grid.n_bins))
+    signs = np.array([1.0, 1.0, -1.0 if antineutrino else 1.0])[:, None]
+    for nodes in energy_nodes(points, knots, mass_gev, refine):
+        el, cos = points.el_gev[nodes.point], points.cos_theta[nodes.point]
+        x, q2 = bjorken_x(nodes.enu_gev, el, cos, mass_gev), q2_gev2(nodes.enu_gev, el, cos)
+        terms = combination_prefactors(nodes.enu_gev, el, cos, mass_gev) * signs * combinations(x, q2)
+        rate = terms.sum(axis=0) * nodes.weight * points.weight[nodes.point]
+        bins, k = points.bins[nodes.point], nodes.interval
+        upper = np.bincount(bins, rate * nodes.rising, minlength=grid.n_bins)
+        counts[k + 1] += upper
+        counts[k] += np.bincount(bins, rate, minlength=grid.n_bins) - upper
+        if progress:
+            progress(k + 1, knots.size - 1)
+    return counts

@@ -1,0 +1,1 @@
+"""What every network here shares when it is trained: the learning rate and the number of threads."""
