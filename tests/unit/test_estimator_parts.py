@@ -7,12 +7,12 @@ from scipy import stats
 from toy import NORM_REL, toy_covariances, toy_per_event, toy_prior, toy_response
 
 from nuinfer.errors import InputError
+from nuinfer.networks.schedule import one_cycle
 from nuinfer.tuning.estimator.box import BoxFlow, log_interval_mass, truncated_normal
 from nuinfer.tuning.estimator.features import fit_features
 from nuinfer.tuning.estimator.flows import FLOWS
 from nuinfer.tuning.estimator.network import initial_network
 from nuinfer.tuning.estimator.noise import torch_noise
-from nuinfer.networks.schedule import one_cycle
 from nuinfer.tuning.estimator.settings import ESTIMATORS, NetworkSettings, estimator_settings, settings_from_json
 from nuinfer.tuning.likelihood import PoissonLikelihood, measurement_likelihood
 

@@ -13,11 +13,11 @@ from sbi.utils import BoxUniform
 from torch import Tensor, nn
 
 from nuinfer.errors import InputError
+from nuinfer.networks.threads import one_thread
 from nuinfer.seeds import torch_seed
 from nuinfer.tuning.estimator.data import Trained, TrainingData, check_data, training_identity
 from nuinfer.tuning.estimator.embedding import mlp
 from nuinfer.tuning.estimator.settings import EstimatorSettings, NetworkSettings
-from nuinfer.networks.threads import one_thread
 
 
 class SbiNetwork(nn.Module):

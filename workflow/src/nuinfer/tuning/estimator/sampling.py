@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nuinfer.errors import InputError
-from nuinfer.seeds import torch_seed
 from nuinfer.networks.threads import one_thread
+from nuinfer.seeds import torch_seed
 from nuinfer.tuning.priors import PriorBox
 
 CHUNK_ROWS = 16_384

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from nuinfer.errors import InputError
+from nuinfer.networks.schedule import one_cycle
+from nuinfer.networks.threads import one_thread
 from nuinfer.seeds import stream, torch_seed
 from nuinfer.tuning.estimator.checkpoint import load_checkpoint, restore, save_checkpoint, state_tensors
 from nuinfer.tuning.estimator.data import CURVE_NAMES, Trained, TrainingData, check_data, training_identity
@@ -20,9 +22,7 @@ from nuinfer.tuning.estimator.features import CLIP, Features, fit_features
 from nuinfer.tuning.estimator.network import initial_network
 from nuinfer.tuning.estimator.noise import Noise, torch_noise
 from nuinfer.tuning.estimator.off_model import MAX_PAIRS, can_leave_model, off_model_pairs
-from nuinfer.networks.schedule import one_cycle
 from nuinfer.tuning.estimator.settings import EstimatorSettings, TrainingSettings
-from nuinfer.networks.threads import one_thread
 
 
 @one_thread()
