@@ -20,6 +20,7 @@ include: "rules/simulate.smk"
 include: "rules/tune.smk"
 include: "rules/calibrate.smk"
 include: "rules/measure.smk"
+include: "rules/near_detector.smk"
 include: "rules/report.smk"
 
 
@@ -30,9 +31,17 @@ rule tuning:
         every_observation("<results>/tuning/{tune}/{observation}/predictive.json"),
 
 
+rule closure:
+    """Every closure study: learned cross sections compared with the truth, and the coverage of their bands."""
+    input:
+        every_draw("<results>/closure/{study}/{draw}/comparison.json"),
+        expand("<results>/closure/{study}/coverage.json", study=coverage_studies()),
+
+
 rule figures:
     """Every figure, without the report."""
     input:
+        closure_figures(),
         expand("<results>/figures/{tune}/captions.json", tune=TUNES),
         every_observation("<results>/figures/{tune}/{observation}/captions.json"),
 

@@ -9,6 +9,7 @@ sys.path.insert(0, str(CHECKOUT / "workflow" / "src"))
 
 from snakemake.exceptions import WorkflowError
 from nuinfer.config import checked
+from nuinfer.config_closure import parton_files
 from nuinfer.errors import InputError
 from nuinfer.workflow import as_json, chunk_names, chunk_range, code_hash
 
@@ -22,6 +23,8 @@ except InputError as error:
 
 SEED = config["seed"]
 TUNES = config["tunes"]
+STUDIES = config["studies"]
+EXPERIMENTS = sorted({study["experiment"] for study in STUDIES.values()})
 
 
 wildcard_constraints:
@@ -31,6 +34,10 @@ wildcard_constraints:
     observation="|".join(sorted({o for t in TUNES.values() for o in t["observations"]})),
     chunk=r"(train|validation|test)_\d{5}",
     member=r"\d+",
+    experiment="|".join(config["experiments"]) or "none",
+    study="|".join(STUDIES) or "none",
+    draw=r"\d+",
+    part=r"\d+",
 
 
 def step_settings(**settings):
@@ -101,3 +108,86 @@ def comparison_files():
     files = config["report"]["comparison"]
     there = {key: path for key, path in files.items() if Path(path).is_file()}
     return there, [key for key in files if key not in there]
+
+
+def experiment_config(wildcards):
+    return config["experiments"][wildcards.experiment]
+
+
+def experiment_settings(wildcards):
+    """What decides an experiment's operator; its truth has the parton set and what goes with it besides."""
+    keys = ("enu_range_gev", "antineutrino", "target", "grid", "mesh", "oscillation")
+    entry = experiment_config(wildcards)
+    flux = {k: v for k, v in entry["flux"].items() if k != "path"}
+    return {"flux": flux, **{k: entry[k] for k in keys}}
+
+
+def truth_settings(wildcards):
+    entry = experiment_config(wildcards)
+    return {**experiment_settings(wildcards), **{k: entry[k] for k in ("partons", "f1", "sf_scaling")}}
+
+
+def study_config(wildcards):
+    return STUDIES[wildcards.study]
+
+
+def learner_of(study):
+    return config["learners"][STUDIES[study]["learner"]]
+
+
+def operator_file(wildcards):
+    return f"<results>/experiments/{study_config(wildcards)['experiment']}/operator.h5"
+
+
+def truth_file(wildcards):
+    return f"<results>/experiments/{study_config(wildcards)['experiment']}/truth.h5"
+
+
+def every_draw(pattern):
+    """`pattern` for every study and draw of the configuration."""
+    return [pattern.format(study=s, draw=d) for s, entry in STUDIES.items() for d in range(entry["draws"])]
+
+
+def studies_of(experiment, *learners):
+    """Studies of an experiment whose learner is one of the library's `learners` (all of them, for none)."""
+    return [s for s, e in STUDIES.items() if e["experiment"] == experiment and (not learners or learner_of(s)["name"] in learners)]
+
+
+def first_draws(experiment, name, *learners):
+    return [f"<results>/closure/{s}/0/{name}" for s in studies_of(experiment, *learners)]
+
+
+def coverage_studies():
+    return [s for s, e in STUDIES.items() if e["coverage_draws"]]
+
+
+def coverage_range(wildcards):
+    """First and end draw of one part of a coverage study."""
+    start, size = int(wildcards.part) * config["closure"]["coverage_chunk"], config["closure"]["coverage_chunk"]
+    return [start, min(start + size, study_config(wildcards)["coverage_draws"])]
+
+
+def coverage_parts(wildcards):
+    n = len(range(0, study_config(wildcards)["coverage_draws"], config["closure"]["coverage_chunk"]))
+    return [f"<results>/closure/{wildcards.study}/coverage/{i}.h5" for i in range(n)]
+
+
+def study_labels(experiment, *learners):
+    return [STUDIES[s].get("label", s) for s in studies_of(experiment, *learners)]
+
+
+def experiment_label(wildcards):
+    return experiment_config(wildcards).get("label", wildcards.experiment)
+
+
+def closure_figures():
+    """Captions of every figure of the closure studies."""
+    functions = [s for s in STUDIES if learner_of(s)["name"] != "blackbox"]
+    trained = [e for e in EXPERIMENTS if studies_of(e, "mlp", "published", "blackbox")]
+    return [
+        *expand("<results>/figures/closure/{study}/captions.json", study=STUDIES),
+        *expand("<results>/figures/closure/{study}/functions.json", study=functions),
+        *expand("<results>/figures/closure/{study}/bands.json", study=coverage_studies()),
+        *expand("<results>/figures/experiments/{experiment}/total.json", experiment=EXPERIMENTS),
+        *expand("<results>/figures/experiments/{experiment}/losses.json", experiment=trained),
+    ]

@@ -98,6 +98,10 @@ rule report:
             for name in OBSERVATION_FIGURES
             for path in every_observation(f"<results>/figures/{{tune}}/{{observation}}/{name}.png")
         ],
+        closures=every_draw("<results>/closure/{study}/{draw}/comparison.json"),
+        coverages=expand("<results>/closure/{study}/coverage.json", study=coverage_studies()),
+        closure_captions=closure_figures(),
+        cost=["<results>/closure_cost/cost.json"] if config["closure"]["cost_bins"] else [],
     output:
         "<results>/report.html",
     params:
@@ -106,6 +110,10 @@ rule report:
             tunes=[
                 {"name": t, "label": e.get("label", t), **{k: e[k] for k in ("observations", "mode", "estimator")}}
                 for t, e in TUNES.items()
+            ],
+            studies=[
+                {"name": s, "label": e.get("label", s), "draws": e["draws"], "coverage": e["coverage_draws"] > 0}
+                for s, e in STUDIES.items()
             ],
             throws={s: e["throws"] for s, e in config["simulations"].items()},
             seed=SEED,
@@ -118,4 +126,6 @@ rule report:
     shell:
         "python -m nuinfer.steps.report --comparisons {input.comparisons:q} --calibrations {input.calibrations:q}"
         " --tune-captions {input.tune_captions:q} --tables {input.tables:q} --predictives {input.predictives:q}"
-        " --captions {input.captions:q} --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        " --captions {input.captions:q} --closures {input.closures:q} --coverages {input.coverages:q}"
+        " --closure-captions {input.closure_captions:q} --cost {input.cost:q} --output {output:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"

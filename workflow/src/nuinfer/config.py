@@ -2,13 +2,16 @@
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nuinfer.config_closure import check_closure
+from nuinfer.config_names import exists, refers
 from nuinfer.errors import InputError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+SECTIONS = ("simulations", "measurements", "observations", "estimators", "tunes", "experiments", "learners", "studies")
 MEASURED = "measured"
 """The observation that is the tune's measurement."""
 
@@ -30,6 +33,7 @@ def checked(config: Mapping[str, Any], schema_path: Path, root: Path) -> dict[st
     _check_simulations(config, root)
     _check_measurements(config, root)
     _check_tunes(config)
+    check_closure(config, root)
     return config
 
 
@@ -74,20 +78,10 @@ def _message(error: Any) -> str:
 
 
 def _check_names(config: Mapping) -> None:
-    for section in ("simulations", "measurements", "observations", "estimators", "tunes"):
+    for section in SECTIONS:
         for name in config[section]:
             if not NAME.match(name):
                 raise InputError(f"{section}: the name {name!r} must be letters, digits and underscores")
-
-
-def _refers(where: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
-        raise InputError(f"{where}: {name!r} is not defined; known: {', '.join(known) or 'none'}")
-
-
-def _exists(where: str, path: str, root: Path) -> None:
-    if not Path(root, path).is_file():
-        raise InputError(f"{where}: no such file {path!r} (looked up from the working directory)")
 
 
 def _check_simulations(config: Mapping, root: Path) -> None:
@@ -101,7 +95,7 @@ def _check_simulations(config: Mapping, root: Path) -> None:
             raise InputError(f"{where}.parameters: {error}") from None
         _check_generator(f"{where}.generator", simulation["generator"], box)
         for key in ("flux", "binning"):
-            _exists(f"{where}.generator.{key}", simulation["generator"][key], root)
+            exists(f"{where}.generator.{key}", simulation["generator"][key], root)
 
 
 def _check_generator(where: str, generator: Mapping, box: Any) -> None:
@@ -136,24 +130,24 @@ def _check_measurements(config: Mapping, root: Path) -> None:
         if not any(t.get("measurement") == name for t in config["tunes"].values()):
             continue
         if entry["format"] == "toy":
-            _refers(f"{where}.simulation", entry["simulation"], config["simulations"])
+            refers(f"{where}.simulation", entry["simulation"], config["simulations"])
             _check_values(f"{where}.parameters", entry["parameters"], config["simulations"][entry["simulation"]])
             continue
-        _exists(f"{where}.path", entry["path"], root)
+        exists(f"{where}.path", entry["path"], root)
         for key, path in entry.get("covariances", {}).items():
-            _exists(f"{where}.covariances.{key}", path, root)
+            exists(f"{where}.covariances.{key}", path, root)
 
 
 def _check_tunes(config: Mapping) -> None:
     for name, tune in config["tunes"].items():
         where = f"tunes.{name}"
-        _refers(f"{where}.simulation", tune["simulation"], config["simulations"])
-        _refers(f"{where}.estimator", tune["estimator"], config["estimators"])
+        refers(f"{where}.simulation", tune["simulation"], config["simulations"])
+        refers(f"{where}.estimator", tune["estimator"], config["estimators"])
         if tune["mode"] == "measurement":
             for key in ("measurement", "likelihood"):
                 if key not in tune:
                     raise InputError(f"{where}: mode 'measurement' needs the key '{key}'")
-            _refers(f"{where}.measurement", tune["measurement"], config["measurements"])
+            refers(f"{where}.measurement", tune["measurement"], config["measurements"])
         elif "likelihood" in tune or "measurement" in tune:
             raise InputError(f"{where}: mode 'prediction' takes neither 'likelihood' nor 'measurement'")
         simulation = config["simulations"][tune["simulation"]]
@@ -173,7 +167,7 @@ def _check_counts(where: str, calibration: Mapping, throws: Mapping) -> None:
 
 
 def _check_observation(where: str, name: str, observations: Mapping, tune: Mapping, simulation: Mapping) -> None:
-    _refers(where, name, observations)
+    refers(where, name, observations)
     if name == MEASURED:
         if "measurement" not in tune:
             raise InputError(f"{where}: '{MEASURED}' needs a tune with a measurement (mode: measurement)")

@@ -13,11 +13,11 @@ The published network (arXiv:2412.16303) outputs functions "with factors of x an
 
 import numpy as np
 
+from nuinfer.closure.settings import ENVELOPES
 from nuinfer.errors import InputError
 from nuinfer.physics.constants import MUON_MASS_GEV
 
 Q0_SQUARED_GEV2 = 0.5
-ENVELOPES = ("physical", "none")
 
 
 def envelope(name: str, x: np.ndarray, q2_gev2: np.ndarray, lepton_mass_gev: float = MUON_MASS_GEV) -> np.ndarray:

@@ -13,39 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from nuinfer.closure.envelope import ENVELOPES, envelope
-from nuinfer.closure.gaussian_prior import KERNELS, Evidence, spline_basis
+from nuinfer.closure.envelope import envelope
+from nuinfer.closure.gaussian_prior import Evidence, spline_basis
 from nuinfer.closure.learned import Learned
 from nuinfer.closure.near_data import NearProblem
+from nuinfer.closure.settings import GaussianSettings
 from nuinfer.closure.smearing import smeared
-from nuinfer.errors import InputError
 
 LEAST_COUNT = 0.3
 """Least expected number of events in a bin's variance: where less is expected, a Poisson number is far from Gaussian."""
-
-
-@dataclass(frozen=True)
-class GaussianSettings:
-    """``n_x`` x ``n_q2`` splines a function; ``passes`` of variances and hyperparameters, ``iterations`` of the latter in each.
-
-    ``exact_events`` stands for the size of an infinite sample: how precisely the exact density is to be followed.
-    """
-
-    n_x: int = 18
-    n_q2: int = 18
-    kernel: str = "matern52"
-    envelope: str = "physical"
-    passes: int = 3
-    iterations: int = 30
-    exact_events: float = 1e9
-
-    def __post_init__(self) -> None:
-        if min(self.n_x, self.n_q2) < 4 or min(self.passes, self.iterations) < 1:
-            raise InputError("gaussian: n_x and n_q2 must be at least 4, passes and iterations at least 1")
-        if self.kernel not in KERNELS or self.envelope not in ENVELOPES:
-            raise InputError(f"gaussian: kernel must be one of {', '.join(KERNELS)}, envelope one of {', '.join(ENVELOPES)}")
-        if not self.exact_events >= 1:
-            raise InputError(f"gaussian: exact_events must be at least 1, not {self.exact_events:g}")
 
 
 def basis_on_mesh(shape: tuple[int, int], settings: GaussianSettings) -> tuple[np.ndarray, tuple]:

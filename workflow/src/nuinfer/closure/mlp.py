@@ -15,9 +15,10 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from nuinfer.closure.envelope import ENVELOPES, envelope
+from nuinfer.closure.envelope import envelope
 from nuinfer.closure.learned import Learned
 from nuinfer.closure.near_data import NearProblem
+from nuinfer.closure.settings import MlpSettings
 from nuinfer.errors import InputError
 from nuinfer.networks.schedule import one_cycle
 from nuinfer.networks.threads import one_thread
@@ -28,39 +29,6 @@ FAILED = 10.0
 """A member whose loss exceeds the median's this many times has failed to start, and is trained once more from another one."""
 HOPELESS = 0.05
 """So has one whose loss exceeds this share of the density's own mean square."""
-
-
-@dataclass(frozen=True)
-class MlpSettings:
-    """``schedule`` is ``one_cycle`` (ours, with ``rate`` its peak) or ``constant`` (the published one).
-
-    ``beta2`` is Adam's memory of squared gradients; ``envelope`` what the outputs are multiplied by
-    (:mod:`nuinfer.closure.envelope`).  The defaults reach the published quality in 1,500 steps; :data:`PUBLISHED` are the
-    published settings (optimiser defaults of PyTorch, 10,000 steps).
-    """
-
-    steps: int = 1500
-    rate: float = 0.01
-    schedule: str = "one_cycle"
-    beta2: float = 0.95
-    width: int = 64
-    depth: int = 4
-    envelope: str = "physical"
-    snapshots: int = 60
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "width", "depth", "snapshots"):
-            if getattr(self, name) < 1:
-                raise InputError(f"mlp: {name} must be at least 1, not {getattr(self, name)}")
-        if self.schedule not in ("one_cycle", "constant"):
-            raise InputError(f"mlp: schedule '{self.schedule}' is not one of one_cycle, constant")
-        if self.envelope not in ENVELOPES:
-            raise InputError(f"mlp: envelope '{self.envelope}' is not one of {', '.join(ENVELOPES)}")
-        if not self.rate > 0 or not 0 < self.beta2 < 1:
-            raise InputError(f"mlp: rate {self.rate:g} must be positive and beta2 {self.beta2:g} inside (0, 1)")
-
-
-PUBLISHED = MlpSettings(steps=10_000, rate=1e-3, schedule="constant", beta2=0.999, envelope="none")
 
 
 class _Fold(torch.autograd.Function):
@@ -206,9 +174,7 @@ def _flat(w: np.ndarray) -> np.ndarray:
     return np.swapaxes(w, 1, 2).reshape(len(w), -1)
 
 
-def _train(
-    folded: _Folded, settings: MlpSettings, seeds: list[int], progress: Callable[[int, int, str], None] | None
-) -> dict:
+def _train(folded: _Folded, settings: MlpSettings, seeds: list[int], progress: Callable[[int, int, str], None] | None) -> dict:
     """Return best layers, functions ``w`` ``(members, 3, n_nodes)``, losses ``(members, steps)`` and snapshots of w."""
     layers = initial_layers([2, *[settings.width] * settings.depth, 3], seeds)
     layers = [layer.requires_grad_() for layer in layers]

@@ -3,9 +3,9 @@
     N(bin) = int_bin dE_l dcos(theta) int dE_nu Phi(E_nu) [K_1 W_1 + K_2 W_2 +- K_3 W_3](x, Q^2)
 
 (the three independent combinations of arXiv:2412.16303, :mod:`nuinfer.physics.cross_section`).  With the W_a given on a
-mesh and the flux on knots, both piecewise linear, N = sum_k Phi_k A_k w with sparse A_k that depend on neither: a new
-flux, an oscillated one for example, is a contraction over k, and a new cross section one product.  Overall constants are
-left out: every density is normalised to one.
+mesh, cubic between its nodes, and the flux on knots, linear between them, N = sum_k Phi_k A_k w with sparse A_k that
+depend on neither: a new flux, an oscillated one for example, is a contraction over k, and a new cross section one
+product.  Overall constants are left out: every density is normalised to one.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ import numpy as np
 from scipy import sparse
 
 from nuinfer.closure.mesh import Mesh
-from nuinfer.closure.observables import LeptonGrid
-from nuinfer.closure.quadrature import energy_nodes
+from nuinfer.closure.observables import GridPoints, LeptonGrid
+from nuinfer.closure.quadrature import EnergyNodes, energy_nodes
 from nuinfer.errors import InputError
 from nuinfer.physics.cross_section import combination_prefactors
 from nuinfer.physics.kinematics import bjorken_x, q2_gev2
@@ -92,31 +92,47 @@ def build_operator(
     """
     knots = np.asarray(knots_gev, float)
     points = grid.points(points_per_axis)
-    parts: list[list] = [[] for _ in knots]
+    merged, parts = [], {0: [], 1: []}
     for nodes in energy_nodes(points, knots, mass_gev, refine):
-        el, cos = points.el_gev[nodes.point], points.cos_theta[nodes.point]
-        x, q2 = bjorken_x(nodes.enu_gev, el, cos, mass_gev), q2_gev2(nodes.enu_gev, el, cos)
-        factor = combination_prefactors(nodes.enu_gev, el, cos, mass_gev) * (nodes.weight * points.weight[nodes.point])
-        if antineutrino:
-            factor[2] *= -1.0
-        where, share = mesh.weights(x, q2)
-        key = points.bins[nodes.point] * mesh.n_nodes + where
-        order = np.argsort(key, axis=None, kind="stable")
-        sorted_key = key.ravel()[order]
-        first = np.flatnonzero(np.diff(sorted_key, prepend=-1))
-        terms = (factor[:, None, :] * share).reshape(3, -1)[:, order]
-        high = np.broadcast_to(nodes.rising, share.shape).ravel()[order]
-        upper = np.add.reduceat(terms * high, first, axis=1)
-        both = np.add.reduceat(terms, first, axis=1)
-        parts[nodes.interval].append((sorted_key[first], both - upper))
-        parts[nodes.interval + 1].append((sorted_key[first], upper))
+        while len(merged) < nodes.interval:
+            # A knot is complete once the interval above it begins: what is kept meanwhile stays small.
+            merged.append(_merged(parts.pop(len(merged))))
+            parts[len(merged) + 1] = []
+        lower, upper = _terms(nodes, points, mesh, mass_gev, antineutrino)
+        parts[nodes.interval].append(lower)
+        parts[nodes.interval + 1].append(upper)
         if progress:
             progress(nodes.interval + 1, knots.size - 1)
-    return _assembled(grid, mesh, knots, mass_gev, antineutrino, [_merged(p) for p in parts])
+    while len(merged) < knots.size:
+        merged.append(_merged(parts.pop(len(merged), [])))
+    return _assembled(grid, mesh, knots, mass_gev, antineutrino, merged)
 
 
-def _merged(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted keys of ``parts``, each once, and the sums of their values in single precision."""
+Terms = tuple[np.ndarray, np.ndarray]
+"""Keys bin * n_nodes + node ``(n,)``, increasing, and their values ``(3, n)``."""
+
+
+def _terms(nodes: EnergyNodes, points: GridPoints, mesh: Mesh, mass_gev: float, antineutrino: bool) -> tuple[Terms, Terms]:
+    """Return the terms of energy nodes for the lower and the upper knot of their interval."""
+    el, cos = points.el_gev[nodes.point], points.cos_theta[nodes.point]
+    x, q2 = bjorken_x(nodes.enu_gev, el, cos, mass_gev), q2_gev2(nodes.enu_gev, el, cos)
+    factor = combination_prefactors(nodes.enu_gev, el, cos, mass_gev) * (nodes.weight * points.weight[nodes.point])
+    if antineutrino:
+        factor[2] *= -1.0
+    where, share = mesh.weights(x, q2)
+    key = (points.bins[nodes.point] * mesh.n_nodes + where).ravel()
+    order = np.argsort(key, kind="stable")
+    first = np.flatnonzero(np.diff(key[order], prepend=-1))
+    values = (factor[:, None, :] * share).reshape(3, -1)[:, order]
+    rising = np.broadcast_to(nodes.rising, share.shape).ravel()[order]
+    upper = np.add.reduceat(values * rising, first, axis=1)
+    both = np.add.reduceat(values, first, axis=1)
+    keys = key[order][first]
+    return (keys, both - upper), (keys, upper)
+
+
+def _merged(parts: list[Terms]) -> Terms:
+    """Return the keys of ``parts``, each once, and the sums of their values in single precision."""
     if not parts:
         return np.zeros(0, np.int64), np.zeros((3, 0), np.float32)
     key = np.concatenate([p[0] for p in parts])

@@ -1,6 +1,7 @@
 """Expected counts of a cross section evaluated at every quadrature node: slow, without a mesh, for the truth."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +12,20 @@ from nuinfer.physics.kinematics import bjorken_x, q2_gev2
 
 Combinations = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(x ``(n,)``, Q^2 ``(n,)`` in GeV^2) -> the three independent rescaled structure functions ``(3, n)``."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Counts ``(n_knots, n_bins)`` of a flux that is one at a single knot, fluxes at the knots, functions ``w`` on a mesh."""
+
+    grid: LeptonGrid
+    knots_gev: np.ndarray
+    near_flux: np.ndarray
+    far_flux: np.ndarray
+    counts_by_knot: np.ndarray
+    w: np.ndarray
+    mass_gev: float
+    antineutrino: bool
 
 
 def direct_counts(

@@ -8,6 +8,7 @@ from nuinfer.io.hdf5 import replacing
 from nuinfer.io.jsonfile import read_json
 from nuinfer.io.provenance import provenance
 from nuinfer.report import Picture, ReportContent, Section, Table, render
+from nuinfer.report_closure import cost_section, overview, study_section, summary_line
 from nuinfer.report_tune import calibration_section, observation_section
 from nuinfer.steps.cli import run
 
@@ -19,10 +20,18 @@ def report(
     tables: list[Path],
     predictives: list[Path],
     captions: list[Path],
+    closures: list[Path],
+    coverages: list[Path],
+    closure_captions: list[Path],
+    cost: list[Path],
     output: Path,
     settings: dict,
 ) -> None:
-    """Gather tables and figures; the lists follow the order of ``settings["tunes"]`` and of their observations."""
+    """Gather tables and figures; the lists follow the order of ``settings["tunes"]`` and of their observations.
+
+    ``closures`` follow ``settings["studies"]`` and their draws, ``coverages`` the studies that have one;
+    ``closure_captions`` are told apart by their folders.
+    """
     observed = iter(zip(tables, predictives, captions, strict=True))
     tunes, summary = [], []
     for tune, calibration, tune_caption in zip(settings["tunes"], calibrations, tune_captions, strict=True):
@@ -40,12 +49,14 @@ def report(
             f"{name} ({tune['label']}): mean KL gap to the exact posterior {gap['mean']:.3f} +- {gap['error']:.3f} nat, "
             f"median importance efficiency {efficiency:.2f}, joint coverage at 68.3 % {numbers['joint']['coverage_1sigma']:.3f}"
         )
+    studies, lines = _studies(closures, coverages, closure_captions, cost, settings["studies"])
+    summary += lines
     records = [read_json(path) for path in comparisons]
     record = provenance("nuinfer.steps.report", settings, settings["seed"])
     content = ReportContent(
         settings["title"],
         summary,
-        [*tunes, _generator_section(records, settings["throws"])],
+        [*tunes, *studies, _generator_section(records, settings["throws"])],
         provenance={**{k: str(v) for k, v in record.items() if k not in ("settings", "versions")}, **_versions(record)},
     )
     with replacing(output) as temporary:
@@ -59,6 +70,35 @@ def _of(numbers: dict, path: Path, **expected: str) -> dict:
     if wrong:
         raise InputError(f"{path}: made for {wrong}, listed for {expected}; give the files in the order of the tunes")
     return numbers
+
+
+def _studies(
+    closures: list[Path], coverages: list[Path], captions: list[Path], cost: list[Path], studies: list[dict]
+) -> tuple[list[Section], list[str]]:
+    """Return the closure chapter (none without studies) and the summary's lines on it."""
+    if not studies:
+        return [], []
+    found, covered = iter(closures), iter(coverages)
+    rows, parts = [], []
+    for study in studies:
+        name, label = study["name"], study["label"]
+        draws = []
+        for draw in range(study["draws"]):
+            path = next(found)
+            draws.append(_of(read_json(path), path, study=name, draw=draw))
+        coverage = None
+        if study["coverage"]:
+            path = next(covered)
+            coverage = _of(read_json(path), path, study=name)
+        own = [
+            p for path in captions if path.parent.name == name and path.parent.parent.name == "closure" for p in pictures(path)
+        ]
+        parts.append(study_section(name, label, draws, coverage, own))
+        rows.append((name, label, draws[0]))
+    shared = [p for path in captions if path.parent.parent.name == "experiments" for p in pictures(path)]
+    parts += [cost_section(read_json(path), pictures(path.with_name("cost_captions.json"))) for path in cost]
+    chapter = Section("Cross sections learned at the near detector", [], [overview(rows)], shared, parts=parts)
+    return [chapter], [summary_line(*row) for row in rows]
 
 
 def pictures(captions: Path) -> list[Picture]:

@@ -1,0 +1,111 @@
+"""A closure experiment: flux, target, energy range and bins, with the truth that its near detector sees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nuinfer.closure.mesh import Mesh, refined_nodes
+from nuinfer.closure.observables import LeptonGrid
+from nuinfer.closure.operator import energy_knots
+from nuinfer.closure.quadrature import energy_nodes
+from nuinfer.closure.truth import Combinations
+from nuinfer.errors import InputError
+from nuinfer.oscillation.nufast import PHASE_GEV_PER_EV2_KM, Oscillation, numu_survival
+from nuinfer.physics.cross_section import combination_prefactors
+from nuinfer.physics.fluxes import linear_flux, read_flux
+from nuinfer.physics.kinematics import Target, bjorken_x, q2_gev2
+from nuinfer.physics.parton_model import structure_functions
+from nuinfer.physics.partons import parton_set
+from nuinfer.physics.structure_function_forms import nucleon_from_nucleus, nucleus_from_nucleon, rescaled_combinations
+
+LEAST_Q2_GEV2 = 1e-3
+"""Lowest mesh node: below it functions are taken as constant; a ten-thousandth of the events lie there."""
+MESH_STUDY = 48
+"""Bins an axis of the coarse grid on which the events are found that the mesh is refined for."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Unit-normalised fluxes ``near_flux`` and ``far_flux`` ``(n_knots,)`` at ``knots_gev``; ``far_flux`` is attenuated only.
+
+    The far detector's flux is the near one's times the survival probability (arXiv:2412.16303), so that it is not
+    normalised to one: its integral is the surviving share.
+    """
+
+    grid: LeptonGrid
+    knots_gev: np.ndarray
+    near_flux: np.ndarray
+    far_flux: np.ndarray
+    target: Target
+    antineutrino: bool
+    flux_units: str
+
+    @property
+    def mass_gev(self) -> float:
+        return self.target.nucleon_mass_gev
+
+
+def make_experiment(settings: Mapping[str, Any], flux_path: Path) -> Experiment:
+    """Return the experiment of one configuration entry (``experiments.NAME``), its flux read from ``flux_path``.
+
+    Raises InputError for what the flux reader refuses and for an energy range that the flux does not cover.
+    """
+    flux = settings["flux"]
+    table = read_flux(flux_path, flux["column"], flux.get("units"), flux["per_bin"])
+    low, high = settings["enu_range_gev"]
+    near = linear_flux(table, (low, high)).unit_normalised()
+    oscillation = Oscillation(**settings["oscillation"])
+    antineutrino = settings["antineutrino"]
+    phase = PHASE_GEV_PER_EV2_KM * abs(oscillation.dm31_ev2) * oscillation.baseline_km
+    knots = energy_knots(low, high, near.knots_gev, phase)
+    density = near(knots)
+    return Experiment(
+        grid=LeptonGrid(settings["grid"]["n_u"], settings["grid"]["n_v"], high),
+        knots_gev=knots,
+        near_flux=density,
+        far_flux=density * np.clip(numu_survival(oscillation, knots, antineutrino=antineutrino), 0.0, 1.0),
+        target=Target(**settings["target"]),
+        antineutrino=antineutrino,
+        flux_units=table.units,
+    )
+
+
+def make_mesh(experiment: Experiment, n_x: int, n_q2: int) -> Mesh:
+    """Return a mesh over all of the phase space, denser where the flux puts events if all three functions were one."""
+    knots = experiment.knots_gev[:: max(1, experiment.knots_gev.size // 40)]
+    knots = np.append(knots[knots < experiment.knots_gev[-1]], experiment.knots_gev[-1])
+    points = LeptonGrid(MESH_STUDY, MESH_STUDY, experiment.grid.el_max_gev).points(1)
+    at_x, at_q2, events = [], [], []
+    for nodes in energy_nodes(points, knots, experiment.mass_gev):
+        el, cos = points.el_gev[nodes.point], points.cos_theta[nodes.point]
+        at_x.append(bjorken_x(nodes.enu_gev, el, cos, experiment.mass_gev))
+        at_q2.append(q2_gev2(nodes.enu_gev, el, cos))
+        factor = combination_prefactors(nodes.enu_gev, el, cos, experiment.mass_gev).sum(axis=0)
+        flux = np.interp(nodes.enu_gev, experiment.knots_gev, experiment.near_flux)
+        events.append(np.maximum(factor, 0.0) * nodes.weight * points.weight[nodes.point] * flux)
+    x, q2, weight = (np.concatenate(a) for a in (at_x, at_q2, events))
+    highest = 2.0 * experiment.mass_gev * experiment.knots_gev[-1]
+    return Mesh(refined_nodes(min(2e-3, x.min()), 1.0, n_x, x, weight), refined_nodes(LEAST_Q2_GEV2, highest, n_q2, q2, weight))
+
+
+def truth_functions(settings: Mapping[str, Any], experiment: Experiment) -> Combinations:
+    """Return the true structure functions (three independent ones, per nucleon) of ``settings`` as a function of x and Q^2.
+
+    Raises InputError as :func:`nuinfer.physics.partons.parton_set` and for an unknown ``sf_scaling``.
+    """
+    partons = parton_set(settings["partons"])
+    target, mass, antineutrino = experiment.target, experiment.mass_gev, experiment.antineutrino
+    scaling = settings["sf_scaling"]
+    if scaling not in ("consistent", "uniform_A"):
+        raise InputError(f"sf_scaling: '{scaling}' is not one of consistent, uniform_A")
+
+    def functions(x: np.ndarray, q2_gev2: np.ndarray) -> np.ndarray:
+        sf = structure_functions(partons, x, q2_gev2, target.z, target.a, antineutrino, settings["f1"], mass)
+        if scaling != "consistent":
+            sf = nucleon_from_nucleus(nucleus_from_nucleon(sf, target.a, scaling), target.a)
+        return rescaled_combinations(sf, x, q2_gev2, mass, antineutrino)
+
+    return functions

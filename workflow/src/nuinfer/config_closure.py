@@ -1,0 +1,74 @@
+"""Checks of a configuration's closure experiments, learners and studies."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nuinfer.config_names import exists, refers
+from nuinfer.errors import InputError
+
+
+def check_closure(config: dict, root: Path) -> None:
+    """Add the library's learners to the configuration's own; raise InputError for the first thing that does not fit.
+
+    An experiment that no study uses is not looked at: its files need not be there.
+    """
+    used = {study["experiment"] for study in config["studies"].values()}
+    for name, experiment in config["experiments"].items():
+        if name in used:
+            _check_experiment(f"experiments.{name}", experiment, config["closure"], root)
+    _check_learners(config)
+    for name, study in config["studies"].items():
+        _check_study(f"studies.{name}", study, config)
+
+
+def _check_experiment(where: str, experiment: Mapping, closure: Mapping, root: Path) -> None:
+    low, high = experiment["enu_range_gev"]
+    if not low < high:
+        raise InputError(f"{where}.enu_range_gev: inverted range, {low:g} is not below {high:g}")
+    outside = [e for e in closure["slices_gev"] if not low <= e <= high]
+    if outside:
+        raise InputError(f"closure.slices_gev: {outside[0]:g} GeV is outside {where}.enu_range_gev, {low:g} to {high:g}")
+    target = experiment["target"]
+    if target["z"] > target["a"]:
+        raise InputError(f"{where}.target: {target['z']} protons in {target['a']} nucleons")
+    exists(f"{where}.flux.path", experiment["flux"]["path"], root)
+    try:
+        parton_files(experiment["partons"])
+    except InputError as error:
+        raise InputError(f"{where}.partons: {error}") from None
+
+
+def parton_files(partons: Mapping) -> list[str]:
+    """Return the files of a parton set, none for the one that ships.  Raises InputError where a grid is not found."""
+    from nuinfer.physics.lhapdf_files import set_files
+    from nuinfer.physics.partons import TOY
+
+    if partons["set"] == TOY:
+        if len(partons) > 1:
+            raise InputError(f"'{TOY}' has no member or folder; leave them out")
+        return []
+    return [str(path) for path in set_files(partons["set"], partons.get("member", 0), partons.get("folder"))]
+
+
+def _check_learners(config: dict) -> None:
+    from nuinfer.closure.learn import learner_settings, learners
+
+    for name, entry in config["learners"].items():
+        try:
+            learner_settings(entry)
+        except InputError as error:
+            raise InputError(f"learners.{name}: {error}") from None
+    for name in learners():
+        config["learners"].setdefault(name, {"name": name, "members": 1})
+
+
+def _check_study(where: str, study: Mapping, config: Mapping) -> None:
+    refers(f"{where}.experiment", study["experiment"], config["experiments"])
+    refers(f"{where}.learner", study["learner"], config["learners"])
+    if study["coverage_draws"]:
+        if config["learners"][study["learner"]]["name"] != "gaussian":
+            raise InputError(f"{where}.coverage_draws: only the learner 'gaussian' has bands whose coverage can be measured")
+        if "events" not in study:
+            raise InputError(f"{where}.coverage_draws: draws need a number of 'events'")
+    if study["draws"] > 1 and "events" not in study:
+        raise InputError(f"{where}.draws: {study['draws']} draws of the exact density are all the same; give 'events'")

@@ -1,0 +1,50 @@
+"""The forward operator as a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nuinfer.closure.mesh import Mesh
+from nuinfer.closure.observables import LeptonGrid
+from nuinfer.closure.operator import ForwardOperator
+from nuinfer.io.hdf5 import read_hdf5, write_hdf5
+
+KIND = "forward operator"
+UNITS = {"knots_gev": "GeV", "mesh/q2_gev2": "GeV^2"}
+SPARSE = ("indptr", "indices", "start", "place", "value")
+
+
+def write_operator(path: Path, operator: ForwardOperator, record: Mapping[str, Any]) -> None:
+    """Write ``operator`` with the provenance ``record``."""
+    arrays = {name: getattr(operator, name) for name in SPARSE}
+    arrays |= {"knots_gev": operator.knots_gev, "mesh/x": operator.mesh.x, "mesh/q2_gev2": operator.mesh.q2_gev2}
+    grid = operator.grid
+    attributes = {
+        "n_u": grid.n_u, "n_v": grid.n_v, "el_max_gev": grid.el_max_gev, "lepton_mass_gev": grid.lepton_mass_gev,
+        "mass_gev": operator.mass_gev, "antineutrino": operator.antineutrino,
+    }  # fmt: skip
+    write_hdf5(path, KIND, arrays, {**record, **attributes}, UNITS)
+
+
+def read_operator(path: Path) -> ForwardOperator:
+    """Return the operator of a file that :func:`write_operator` wrote; InputError for any other."""
+    arrays, facts = read_hdf5(path, KIND)
+    return ForwardOperator(
+        grid=grid_of(facts),
+        mesh=Mesh(arrays["mesh/x"], arrays["mesh/q2_gev2"]),
+        knots_gev=arrays["knots_gev"],
+        mass_gev=facts["mass_gev"],
+        antineutrino=bool(facts["antineutrino"]),
+        **{name: arrays[name] for name in SPARSE},
+    )
+
+
+def read_mesh(path: Path) -> Mesh:
+    """Return only the mesh of an operator's file."""
+    arrays, _ = read_hdf5(path, KIND, only=("mesh/x", "mesh/q2_gev2"))
+    return Mesh(arrays["mesh/x"], arrays["mesh/q2_gev2"])
+
+
+def grid_of(facts: Mapping[str, Any]) -> LeptonGrid:
+    """Return the bins that a file's attributes describe."""
+    return LeptonGrid(int(facts["n_u"]), int(facts["n_v"]), float(facts["el_max_gev"]), float(facts["lepton_mass_gev"]))
