@@ -114,17 +114,17 @@ def experiment_config(wildcards):
     return config["experiments"][wildcards.experiment]
 
 
-def experiment_settings(wildcards):
+def experiment_settings(name):
     """What decides an experiment's operator; its truth has the parton set and what goes with it besides."""
     keys = ("enu_range_gev", "antineutrino", "target", "grid", "mesh", "oscillation")
-    entry = experiment_config(wildcards)
+    entry = config["experiments"][name]
     flux = {k: v for k, v in entry["flux"].items() if k != "path"}
     return {"flux": flux, **{k: entry[k] for k in keys}}
 
 
-def truth_settings(wildcards):
-    entry = experiment_config(wildcards)
-    return {**experiment_settings(wildcards), **{k: entry[k] for k in ("partons", "f1", "sf_scaling")}}
+def truth_settings(name):
+    entry = config["experiments"][name]
+    return {**experiment_settings(name), **{k: entry[k] for k in ("partons", "f1", "sf_scaling")}}
 
 
 def study_config(wildcards):

@@ -11,7 +11,7 @@ rule operator:
     output:
         "<results>/experiments/{experiment}/operator.h5",
     params:
-        settings=lambda w: step_settings(**experiment_settings(w)),
+        settings=lambda w: step_settings(**experiment_settings(w.experiment)),
         code=code_hash("nuinfer.steps.operator"),
     resources:
         mem_mb=3000,
@@ -33,7 +33,7 @@ rule truth:
     output:
         "<results>/experiments/{experiment}/truth.h5",
     params:
-        settings=lambda w: step_settings(**truth_settings(w)),
+        settings=lambda w: step_settings(**truth_settings(w.experiment)),
         code=code_hash("nuinfer.steps.truth"),
     resources:
         mem_mb=2000,
@@ -273,3 +273,27 @@ rule figure_losses:
     shell:
         "python -m nuinfer.steps.figure_losses --arrays {input.arrays:q} --captions {output.captions:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule closure_cost:
+    """What operator and training cost by the number of bins, beside the direct evaluation in three dimensions."""
+    input:
+        lambda w: config["experiments"][EXPERIMENTS[0]]["flux"]["path"],
+    output:
+        expand("<results>/closure_cost/cost.{kind}", kind=["pdf", "png"]),
+        metrics="<results>/closure_cost/cost.json",
+        captions="<results>/closure_cost/cost_captions.json",
+    params:
+        settings=lambda w: step_settings(
+            cost_bins=config["closure"]["cost_bins"], **experiment_settings(EXPERIMENTS[0])
+        ),
+        code=code_hash("nuinfer.steps.closure_cost"),
+    resources:
+        mem_mb=4000,
+    log:
+        "<logs>/closure_cost.log",
+    conda:
+        "../envs/nuinfer.yaml"
+    shell:
+        "python -m nuinfer.steps.closure_cost --flux {input:q} --metrics {output.metrics:q}"
+        " --captions {output.captions:q} --settings {params.settings:q} 2>&1 | tee {log:q}"

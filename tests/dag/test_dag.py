@@ -29,7 +29,7 @@ def workdir(tmp_path):
 
 def planned(output):
     """Count the jobs of each rule in a dry run's table."""
-    table = output.split("Job stats:")[1].split("total")[0].splitlines()[3:]
+    table = output.split("Job stats:")[1].split("\ntotal ")[0].splitlines()[3:]
     return Counter({line.split()[0]: int(line.split()[1]) for line in table if line.strip()})
 
 
@@ -40,13 +40,24 @@ def test_default_plan(workdir):
     assert jobs["train"] == jobs["calibrate"] == jobs["exact_held_out"] == 4
     assert jobs["posterior"] == jobs["predictive"] == 5
     assert jobs["gather"] == jobs["measurement"] == jobs["report"] == 1
+    assert jobs["operator"] == jobs["truth"] == 1 and jobs["learn"] == 3
+
+
+def test_changed_learner_runs_what_depends_on_it(workdir):
+    """A study's learner is its own business: neither the operator nor another study is planned again."""
+    done = snakemake("-n", "results/closure/posterior/0/comparison.json", workdir=workdir)
+    assert set(planned(done.stdout)) == {"operator", "truth", "near_data", "learn", "closure_comparison"}
+    assert planned(done.stdout)["learn"] == 1
 
 
 def test_paper_plan(workdir):
     start = time.monotonic()
-    done = snakemake("-n", "--configfile", str(ROOT / "config/paper.yaml"), workdir=workdir)
+    (workdir / "toy.yaml").write_text("experiments: {dune: {partons: {set: les_houches_toy, folder: null}}}")
+    done = snakemake("-n", "--configfile", str(ROOT / "config/paper.yaml"), str(workdir / "toy.yaml"), workdir=workdir)
     assert done.returncode == 0, done.stderr
-    assert planned(done.stdout)["simulate"] == 4 + 1 + 1
+    jobs = planned(done.stdout)
+    assert jobs["simulate"] == 4 + 1 + 1
+    assert jobs["learn"] == jobs["closure_comparison"] == 9 and jobs["band_coverage"] == 4 + 4 and jobs["operator"] == 1
     assert time.monotonic() - start < 20.0  # 2 s where nothing else runs
 
 

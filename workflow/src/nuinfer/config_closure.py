@@ -33,13 +33,16 @@ def _check_experiment(where: str, experiment: Mapping, closure: Mapping, root: P
         raise InputError(f"{where}.target: {target['z']} protons in {target['a']} nucleons")
     exists(f"{where}.flux.path", experiment["flux"]["path"], root)
     try:
-        parton_files(experiment["partons"])
+        parton_files(experiment["partons"], root)
     except InputError as error:
         raise InputError(f"{where}.partons: {error}") from None
 
 
-def parton_files(partons: Mapping) -> list[str]:
-    """Return the files of a parton set, none for the one that ships.  Raises InputError where a grid is not found."""
+def parton_files(partons: Mapping, root: Path | None = None) -> list[str]:
+    """Return the files of a parton set, none for the one that ships; ``root`` is where a relative folder is looked up from.
+
+    Raises InputError where a grid is not found.
+    """
     from nuinfer.physics.lhapdf_files import set_files
     from nuinfer.physics.partons import TOY
 
@@ -47,7 +50,9 @@ def parton_files(partons: Mapping) -> list[str]:
         if len(partons) > 1:
             raise InputError(f"'{TOY}' has no member or folder; leave them out")
         return []
-    return [str(path) for path in set_files(partons["set"], partons.get("member", 0), partons.get("folder"))]
+    folder = partons.get("folder")
+    place = None if folder is None else Path(root or "", folder)
+    return [str(path) for path in set_files(partons["set"], partons.get("member", 0), place)]
 
 
 def _check_learners(config: dict) -> None:

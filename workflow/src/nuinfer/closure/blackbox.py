@@ -42,7 +42,7 @@ def fit_blackbox(
     seed: int,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Learned:
-    """Train the network; the result holds counts by knot before the energy resolution, in arbitrary units.
+    """Train the network; the result holds counts by knot before the energy resolution.
 
     Curves: ``step`` ``(steps,)``, ``train_loss`` ``(1, steps)`` on the bins of the stage, ``seconds`` ``(steps,)``.  The step
     kept is the best of the last stage.  The same seed gives the same numbers.  Raises InputError where a merge does not
@@ -62,8 +62,9 @@ def fit_blackbox(
         parts = [outputs_of(trained["layers"], p).ravel() for p in _tensor((every - mean) / scale).split(CHUNK)]
     squared = torch.cat(parts).double().square().numpy().reshape(energies.size, grid.n_bins)
     names = [f"layer{i // 2}.{'bias' if i % 2 else 'weight'}" for i in range(len(layers))]
+    counts = volume * (hats(energies, knots).T @ squared)
     return Learned(
-        counts=volume * (hats(energies, knots).T @ squared),
+        counts=counts / (problem.flux @ counts).sum(),
         curves=trained["curves"],
         facts={
             "best_step": trained["best_step"],

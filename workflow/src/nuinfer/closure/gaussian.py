@@ -74,8 +74,8 @@ def fit_gaussian(
     factor = np.einsum("kan,nam->kam", posterior.factor.reshape(-1, 3, n), on_mesh, optimize=True)
     names = [f"{name}_{a}" for a in (1, 2, 3) for name in ("amplitude", "length_x", "length_q2")]
     return Learned(
-        w=mean[None],
-        factor=factor.astype(np.float32),
+        w=mean[None] / n_bins,
+        factor=(factor / n_bins).astype(np.float32),
         facts={
             "hyperparameters": dict(zip(names, np.exp(theta).tolist(), strict=True)),
             "log_evidence": posterior.log_evidence,

@@ -76,7 +76,8 @@ def learner_settings(entry: Mapping[str, Any]) -> tuple[Learner, Any, int]:
             raise InputError(f"learner {name}: unknown setting '{key}'; allowed: {', '.join(allowed)}")
         number = allowed[key] is float and isinstance(value, int) and not isinstance(value, bool)
         if not number and type(value) is not allowed[key]:
-            raise InputError(f"learner {name}: {key} must be of type {TYPE_NAMES.get(allowed[key], allowed[key].__name__)}, not {value!r}")
+            wanted = TYPE_NAMES.get(allowed[key], allowed[key].__name__)
+            raise InputError(f"learner {name}: {key} must be of type {wanted}, not {value!r}")
     if members != 1 and not learner.ensemble:
         raise InputError(f"learner {name}: takes one member only")
     return learner, replace(learner.settings, **given), members

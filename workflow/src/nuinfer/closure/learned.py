@@ -11,7 +11,7 @@ from nuinfer.errors import InputError
 
 @dataclass(frozen=True)
 class Learned:
-    """A learned cross section, in arbitrary units but positive on the whole.
+    """A learned cross section, on the scale at which the near detector's counts sum to one (a posterior's mean: nearly).
 
     Either structure functions ``w`` ``(n_members, 3, n_nodes)`` on the operator's mesh, of which a Gaussian posterior has one
     member, the mean, and ``factor`` ``(n, 3, n_nodes)``: draws are mean + z @ factor with standard normal z.  Or, for a

@@ -121,9 +121,10 @@ def fit_mlp(
     members: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Learned:
-    """Train ``members`` networks from starts of their own; the best step of each is kept and its sign fixed.
+    """Train ``members`` networks from starts of their own; the best step of each is kept.
 
-    The density does not change when all three functions change sign: each member's is chosen to give a positive rate.  A
+    The density does not change when all three functions are multiplied by one number, whatever its sign: each member's are
+    given the scale at which the near detector's counts sum to one, so that members can be averaged.  A
     member that failed to start (:data:`FAILED`, :data:`HOPELESS`) is trained once more from another start, everything else
     held.  Raises InputError where it fails again.
     """
@@ -149,21 +150,21 @@ def fit_mlp(
             f"mlp: member {hopeless[0]} did not start to learn, twice (loss {trained['best_loss'][hopeless[0]]:.3g}, the "
             f"density's mean square is {mean_square:.3g}); lower the rate or take more steps"
         )
-    sign = np.sign(np.einsum("c,mc->m", np.asarray(problem.matrix().sum(axis=0)).ravel(), _flat(trained["w"])))
+    total = np.einsum("c,mc->m", np.asarray(problem.matrix().sum(axis=0)).ravel(), _flat(trained["w"]))
     return Learned(
-        w=trained["w"] * sign[:, None, None],
+        w=trained["w"] / total[:, None, None],
         curves={
             "step": np.arange(1, settings.steps + 1),
             "train_loss": trained["loss"],
             "snapshot_step": trained["snapshot_step"],
-            "snapshot_w": trained["snapshots"] * sign[:, None, None, None].astype(np.float32),
+            "snapshot_w": (trained["snapshots"] / total[:, None, None, None]).astype(np.float32),
         },
         facts={
             "best_step": (trained["best_step"] + 1).tolist(),
             "best_loss": trained["best_loss"].tolist(),
             "target_mean_square": mean_square,
             "restarted": [i for i, restart in keys if restart],
-            "sign_before_fixing": sign.astype(int).tolist(),
+            "sign_before_fixing": np.sign(total).astype(int).tolist(),
             "ms_per_step": trained["ms_per_step"],
         },
         tensors={f"layer{i // 2}.{'bias' if i % 2 else 'weight'}": t.numpy() for i, t in enumerate(trained["layers"])},

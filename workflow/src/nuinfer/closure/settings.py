@@ -25,7 +25,7 @@ class MlpSettings:
     width: int = 64
     depth: int = 4
     envelope: str = "physical"
-    snapshots: int = 60
+    snapshots: int = 30
 
     def __post_init__(self) -> None:
         for name in ("steps", "width", "depth", "snapshots"):
