@@ -56,7 +56,7 @@ def fit_gaussian(
     y = problem.data.share * n_bins
     # One more than observed to begin with, so that empty bins do not rule.
     expected = problem.data.share * events + 1.0
-    theta = np.log(np.tile([0.3, 0.3, 0.3], 3))
+    theta = np.log(np.tile([0.5, 0.3, 0.3], 3))
     for i in range(settings.passes):
         weight = (events / n_bins) ** 2 / np.maximum(expected, LEAST_COUNT)
         weighted = np.sqrt(weight)[:, None] * d

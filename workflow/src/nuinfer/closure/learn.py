@@ -78,6 +78,8 @@ def learner_settings(entry: Mapping[str, Any]) -> tuple[Learner, Any, int]:
         if not number and type(value) is not allowed[key]:
             wanted = TYPE_NAMES.get(allowed[key], allowed[key].__name__)
             raise InputError(f"learner {name}: {key} must be of type {wanted}, not {value!r}")
+    if isinstance(members, bool) or not isinstance(members, int) or members < 1:
+        raise InputError(f"learner {name}: members must be a whole number from 1, not {members!r}")
     if members != 1 and not learner.ensemble:
         raise InputError(f"learner {name}: takes one member only")
     return learner, replace(learner.settings, **given), members

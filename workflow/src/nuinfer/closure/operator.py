@@ -169,11 +169,12 @@ def energy_knots(
     phase_gev: float = 4.2,
     step: float = 0.1,
     least_gev: float = 0.02,
+    most_gev: float = 0.25,
 ) -> np.ndarray:
     """Return knots that hold the flux's own and resolve its oscillation.
 
-    ``phase_gev`` is dm^2 L / 4 E times E (4.2 GeV for 1300 km and 2.5e-3 eV^2): a knot interval is at most
-    ``step`` rad of it, but not below ``least_gev``.  Between knots an oscillated flux is linear, wrong by up to
+    ``phase_gev`` is dm^2 L / 4 E times E (4.2 GeV for 1300 km and 2.5e-3 eV^2): a knot interval is at most ``step`` rad of
+    it, but not below ``least_gev`` and never above ``most_gev``.  Between knots an oscillated flux is linear, wrong by up to
     step^2 / 4 = 0.25 % of the unoscillated one, of alternating sign.
     """
     inside = np.asarray(flux_knots_gev, float)
@@ -181,6 +182,6 @@ def energy_knots(
     edges = np.concatenate([[low_gev], inside, [high_gev]])
     knots = [np.array([low_gev])]
     for a, b in pairwise(edges):
-        spacing = max(least_gev, step * a * a / phase_gev)
+        spacing = min(most_gev, max(least_gev, step * a * a / phase_gev))
         knots.append(np.linspace(a, b, max(1, int(np.ceil((b - a) / spacing))) + 1)[1:])
     return np.concatenate(knots)

@@ -118,16 +118,21 @@ def comparison_arrays(
         arrays |= _functions(truth, operator, learned)
     if "snapshot_w" in learned.curves:
         arrays["loss/test_step"] = learned.curves["snapshot_step"]
-        arrays["loss/test"] = np.array(
-            [
-                cross_section_loss(truth.counts_by_knot, operator.counts_by_knot(w.astype(float)), knots, grid)
-                for w in learned.curves["snapshot_w"][0]
-            ]
-        )
+        arrays["loss/test"] = _test_losses(truth, operator, learned.curves["snapshot_w"][0])
     if "train_loss" in learned.curves:
         losses = learned.curves["train_loss"]
         arrays["loss/step"], arrays["loss/train"] = learned.curves["step"], losses[0] if losses.ndim == 2 else losses
     return arrays, units
+
+
+def _test_losses(truth: Truth, operator: ForwardOperator, snapshots: np.ndarray) -> np.ndarray:
+    losses = []
+    for w in snapshots:
+        by_knot = operator.counts_by_knot(w.astype(float))
+        # Early in a training the sign may still be the other one; the normalised cross section does not know it.
+        by_knot *= np.sign(by_knot.sum())
+        losses.append(cross_section_loss(truth.counts_by_knot, by_knot, truth.knots_gev, truth.grid))
+    return np.array(losses)
 
 
 def _functions(truth: Truth, operator: ForwardOperator, learned: Learned) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ def truth(flux: Path, operator: Path, output: Path, settings: dict, partons: lis
     ``partons`` are the files that settings name, listed so that a change of theirs is seen.
     """
     experiment = make_experiment(settings, flux)
+    x, q2 = read_mesh(operator).points
     functions = truth_functions(settings, experiment)
     counts = direct_counts(
         functions,
@@ -28,7 +29,6 @@ def truth(flux: Path, operator: Path, output: Path, settings: dict, partons: lis
         settings["grid"]["points_per_axis"],
         progress=Progress("truth: energy intervals"),
     )
-    x, q2 = read_mesh(operator).points
     found = Truth(
         experiment.grid,
         experiment.knots_gev,
