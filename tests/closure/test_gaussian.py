@@ -55,7 +55,7 @@ def unit_functions(problem, settings: GaussianSettings) -> np.ndarray:
     """Functions ``(3 n, 3, n_nodes)`` of one coefficient of one each."""
     matrix = problem.operator.matrix(problem.flux)
     basis, _ = basis_on_mesh(problem.mesh.shape, settings)
-    sizes = scaled_functions(matrix, envelope(settings.envelope, *problem.mesh.points), problem.grid.n_bins)
+    sizes = scaled_functions(matrix, envelope(settings.envelope, *problem.mesh.points, problem.mass_gev), problem.grid.n_bins)
     units = np.zeros((3, basis.shape[1], 3, basis.shape[0]))
     for a in range(3):
         units[a, :, a] = (sizes[a][:, None] * basis).T
@@ -69,7 +69,7 @@ def test_design_is_the_counts_of_each_coefficient_alone(problem):
     matrix = problem.operator.matrix(problem.flux)
     basis, axes = basis_on_mesh(problem.mesh.shape, SMALL)
     assert basis.shape == (problem.mesh.n_nodes, 20) and [len(a.centres) for a in axes] == [5, 4]
-    sizes = scaled_functions(matrix, envelope("physical", *problem.mesh.points), problem.grid.n_bins)
+    sizes = scaled_functions(matrix, envelope("callan_gross", *problem.mesh.points, problem.mass_gev), problem.grid.n_bins)
     d = design(matrix, sizes, basis)
     for column, unit in enumerate(unit_functions(problem, SMALL)):
         expected = problem.flux @ problem.operator.counts_by_knot(unit)

@@ -89,12 +89,12 @@ def test_first_loss_is_that_of_the_network_at_every_quadrature_node(problem, unh
     nodes = np.stack([np.log(x), np.log(q2)], axis=1)
     inputs = folded.inputs.numpy()
     slope, offset = np.stack([np.polyfit(nodes[:, i], inputs[:, i], 1) for i in range(2)], axis=1)
-    size = (folded.scale.numpy() / envelope("physical", x, q2).T)[0]
+    size = (folded.scale.numpy() / envelope("callan_gross", x, q2, problem.mass_gev).T)[0]
 
     def network(x: np.ndarray, q2: np.ndarray) -> np.ndarray:
         at = slope * np.stack([np.log(x), np.log(q2)], axis=1) + offset
         out = outputs_of(layers, torch.tensor(at, dtype=torch.float32))[0].numpy()
-        return envelope("physical", x, q2) * (out * size).T
+        return envelope("callan_gross", x, q2, problem.mass_gev) * (out * size).T
 
     direct = problem.flux @ direct_counts(network, problem.grid, problem.knots_gev, problem.mass_gev)
     slow = np.mean((direct / direct.sum() - near.data.share) ** 2) * problem.grid.n_bins**2
@@ -104,7 +104,7 @@ def test_first_loss_is_that_of_the_network_at_every_quadrature_node(problem, unh
     rough = mlp._folded(near_problem(problem, operator=operator), SHORT)
     cx, cq = coarse.points
     at = torch.tensor(slope * np.stack([np.log(cx), np.log(cq)], axis=1) + offset, dtype=torch.float32)
-    scale = torch.tensor((envelope("physical", cx, cq).T * size).astype(np.float32))
+    scale = torch.tensor((envelope("callan_gross", cx, cq, problem.mass_gev).T * size).astype(np.float32))
     with torch.no_grad():
         found = replace(rough, scale=scale).densities(outputs_of(layers, at))
     assert abs(float(((found - rough.target) ** 2).mean()) / slow - 1) > 2e-2

@@ -69,7 +69,10 @@ def _total(**changes) -> Figure:
 def _losses() -> Figure:
     gaps = np.where(STEP == 50, np.nan, 1.0 / STEP)
     return training_losses(
-        {"schedule": {"step": STEP, "train_loss": gaps, "test_loss": 1.1 / STEP}, LONG: {"step": [1], "train_loss": [0.3]}}
+        {
+            "schedule": {"step": STEP, "train_loss": gaps, "test_step": STEP[::7], "test_loss": 1.1 / STEP[::7]},
+            LONG: {"step": [1], "train_loss": [0.3]},
+        }
     )
 
 
@@ -286,11 +289,19 @@ def test_marginal_without_truth_draws_no_ratio_there():
     assert np.all(drawn[:15] == 1.0) and np.all(np.isnan(drawn[15:]))
 
 
-def test_best_step_is_that_of_the_test_loss_where_there_is_one():
-    test = np.where(STEP == 30, 1e-3, 1.0)
-    with_test = training_losses({"a": {"step": STEP, "train_loss": 1.0 / STEP, "test_loss": test}}).axes[0].lines
-    without = training_losses({"a": {"step": STEP, "train_loss": 1.0 / STEP}}).axes[0].lines
-    assert with_test[-1].get_xdata() == [30] and without[-1].get_xdata() == [100]
+def test_the_kept_step_is_marked_on_the_training_curve():
+    kept = training_losses({"a": {"step": STEP, "train_loss": 1.0 / STEP, "best_step": 30}}).axes[0].lines
+    lowest = training_losses({"a": {"step": STEP, "train_loss": 1.0 / STEP}}).axes[0].lines
+    assert kept[-1].get_xdata() == [30] and lowest[-1].get_xdata() == [100]
+    assert kept[-1].get_ydata() == [1.0 / 30]
+
+
+def test_a_test_loss_known_at_few_steps_is_one_line():
+    few = np.array([1, 3, 10, 40, 100])
+    curve = {"step": STEP, "train_loss": 1.0 / STEP, "test_step": few, "test_loss": 2.0 / few}
+    line = training_losses({"a": curve}).axes[0].lines[1]
+    np.testing.assert_array_equal(line.get_xdata(), few)
+    assert np.all(np.isfinite(line.get_ydata()))
 
 
 def test_a_legend_is_as_high_as_its_fullest_column():
@@ -324,6 +335,10 @@ BAD = {
     "lacks train_loss": lambda: training_losses({"a": {"step": STEP}}),
     "train_loss of training 'a' has shape": lambda: training_losses({"a": {"step": STEP, "train_loss": [1.0]}}),
     "must be positive and finite": lambda: training_losses({"a": {"step": STEP, "train_loss": -1.0 * STEP}}),
+    "has test_loss without test_step": lambda: training_losses(
+        {"a": {"step": STEP, "train_loss": 1.0 / STEP, "test_loss": 1.0 / STEP}}
+    ),
+    "best_step 0.5 of training 'a'": lambda: training_losses({"a": {"step": STEP, "train_loss": 1.0 / STEP, "best_step": 0.5}}),
     "count steps from one": lambda: training_losses({"a": {"step": STEP - 1, "train_loss": 1.0 / STEP}}),
     "weighted_true has shape": lambda: _structure(weighted_true=W[:2]),
     "names is empty": lambda: _structure(names=()),

@@ -1,4 +1,7 @@
-"""What building the operator, a new flux and a training step cost, beside the direct training, against the number of bins."""
+"""What building the operator, a new flux and a training step cost, beside the direct training, against the number of bins.
+
+All times are CPU times of one thread: what else runs on the machine hardly enters.
+"""
 
 import resource
 import sys
@@ -70,7 +73,7 @@ def cost_of_grid(
     experiment = make_experiment(settings, flux)
     experiment = replace(experiment, grid=LeptonGrid(bins_per_axis, bins_per_axis, experiment.grid.el_max_gev))
     mesh = make_mesh(experiment, **settings["mesh"])
-    started = time.perf_counter()
+    started = time.process_time()
     operator = build_operator(
         experiment.grid,
         mesh,
@@ -79,10 +82,10 @@ def cost_of_grid(
         experiment.antineutrino,
         settings["grid"]["points_per_axis"],
     )
-    build_s = time.perf_counter() - started
+    build_s = time.process_time() - started
     matrix = operator.matrix(experiment.near_flux)
     # Any positive density costs the same: no parton set is needed.
-    expected = matrix @ envelope("physical", *mesh.points).T.ravel()
+    expected = matrix @ envelope("callan_gross", *mesh.points, experiment.mass_gev).T.ravel()
     data = near_data(np.maximum(expected, 0.0), None, experiment.grid.shape, None)
     problem = NearProblem(operator, experiment.near_flux, None, data)
     contract_s = [_seconds(lambda: operator.matrix(experiment.far_flux)) for _ in range(5)]
@@ -109,20 +112,20 @@ def cost_of_grid(
 
 
 def operator_step_seconds(problem: NearProblem, settings: MlpSettings, members: int = 1, seed: int = 0) -> np.ndarray:
-    """Return the seconds ``(steps - COLD - 1,)`` of the steps of one training, of all ``members`` together.
+    """Return the CPU seconds ``(steps - COLD - 1,)`` of the steps of one training, of all ``members`` together.
 
     Raises InputError as :func:`nuinfer.closure.mlp.fit_mlp` for settings with which a network does not start to learn.
     """
     ends = []
-    fit_mlp(problem, settings, seed, members, lambda *_: ends.append(time.perf_counter()))
+    fit_mlp(problem, settings, seed, members, lambda *_: ends.append(time.process_time()))
     # A member that is trained again would be another training.
     return np.diff(ends[COLD : settings.steps])
 
 
 def _seconds(call: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     call()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def _peak_mib() -> float:

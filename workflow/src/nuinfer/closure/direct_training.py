@@ -58,10 +58,11 @@ class DirectProblem:
     width: np.ndarray
     unit: np.ndarray
     envelope: str
+    mass_gev: float
 
     def scale(self, x: np.ndarray, q2_gev2: np.ndarray) -> np.ndarray:
         """Return what an output of one stands for, ``(3, n)``: a third of the events, shaped as the envelope."""
-        return self.unit[:, None] * envelope(self.envelope, x, q2_gev2, self.grid.lepton_mass_gev)
+        return self.unit[:, None] * envelope(self.envelope, x, q2_gev2, self.mass_gev, self.grid.lepton_mass_gev)
 
     def density(self, outputs: Tensor) -> Tensor:
         """Return the unit-normalised density ``(n_bins,)`` of outputs ``(n, 3)`` at the cells."""
@@ -108,7 +109,7 @@ def direct_problem(
     factor = combination_prefactors(*at, experiment.mass_gev) * (flux[i] * jacobian[bins])
     if experiment.antineutrino:
         factor[2] *= -1.0
-    factor *= envelope(settings.envelope, x, q2, grid.lepton_mass_gev)
+    factor *= envelope(settings.envelope, x, q2, experiment.mass_gev, grid.lepton_mass_gev)
     unit = grid.n_bins / 3.0 / np.abs(factor.sum(axis=1))
     factor *= unit[:, None]
     events = np.abs(factor).sum(axis=0)
@@ -128,16 +129,17 @@ def direct_problem(
         width=width,
         unit=unit,
         envelope=settings.envelope,
+        mass_gev=experiment.mass_gev,
     )
 
 
 @dataclass(frozen=True)
 class DirectTrained:
-    """``layers`` of the best step, ``loss`` and ``seconds`` ``(steps,)`` of every step."""
+    """``layers`` of the best step, ``loss`` and CPU seconds ``cpu_s`` ``(steps,)`` of every step."""
 
     layers: list[Tensor]
     loss: np.ndarray
-    seconds: np.ndarray
+    cpu_s: np.ndarray
 
 
 @one_thread()
@@ -159,9 +161,9 @@ def train_direct(
     optimiser = torch.optim.Adam(layers, lr=settings.rate, betas=(0.9, settings.beta2))
     # A layer keeps its values before and after the nonlinearity.
     kept_cells = largest_bytes // (8 * settings.width * settings.depth)
-    best, kept, losses, seconds = np.inf, layers, np.empty(steps), np.empty(steps)
+    best, kept, losses, cpu_s = np.inf, layers, np.empty(steps), np.empty(steps)
     for step in range(steps):
-        started = time.perf_counter()
+        started = time.process_time()
         if settings.schedule == "one_cycle":
             optimiser.param_groups[0]["lr"] = one_cycle(step, settings.steps, settings.rate, warmup=0.07)
         loss = ((problem.density(_outputs(layers, problem.inputs, kept_cells)) - problem.target) ** 2).mean()
@@ -173,15 +175,15 @@ def train_direct(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        seconds[step] = time.perf_counter() - started
+        cpu_s[step] = time.process_time() - started
         if progress:
             progress(step + 1, steps, f"steps, loss {losses[step]:.3g}")
-    return DirectTrained(kept, losses, seconds)
+    return DirectTrained(kept, losses, cpu_s)
 
 
 def direct_step_seconds(problem: DirectProblem, settings: MlpSettings, n_steps: int = 3, seed: int = 0) -> np.ndarray:
-    """Return the seconds ``(n_steps,)`` of training steps after a first one that is left out."""
-    return train_direct(problem, settings, seed, n_steps + 1).seconds[1:]
+    """Return the CPU seconds ``(n_steps,)`` of training steps after a first one that is left out."""
+    return train_direct(problem, settings, seed, n_steps + 1).cpu_s[1:]
 
 
 def _outputs(layers: list[Tensor], inputs: Tensor, kept_cells: int) -> Tensor:

@@ -22,7 +22,7 @@ from nuinfer.physics.partons import parton_set
 from nuinfer.physics.structure_function_forms import nucleon_from_nucleus, nucleus_from_nucleon, rescaled_combinations
 
 LEAST_Q2_GEV2 = 1e-3
-"""Lowest mesh node: below it functions are taken as constant; a ten-thousandth of the events lie there."""
+"""Lowest mesh node: below it functions are taken as constant; two in a million events lie there."""
 MESH_STUDY = 48
 """Bins an axis of the coarse grid on which the events are found that the mesh is refined for."""
 

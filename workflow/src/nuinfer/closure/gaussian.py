@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from nuinfer.closure.envelope import envelope
-from nuinfer.closure.gaussian_prior import Evidence, spline_basis
+from nuinfer.closure.gaussian_prior import Evidence, on_bound, spline_basis
 from nuinfer.closure.learned import Learned
 from nuinfer.closure.near_data import NearProblem
 from nuinfer.closure.settings import GaussianSettings
@@ -43,13 +43,16 @@ def design(matrix: sparse.csr_matrix, functions: np.ndarray, basis: np.ndarray) 
 def fit_gaussian(
     problem: NearProblem, settings: GaussianSettings, progress: Callable[[int, int, str], None] | None = None
 ) -> Learned:
-    """Return the posterior of the structure functions given ``problem``; ``facts`` has hyperparameters, evidence and chi^2."""
+    """Return the posterior of the structure functions given ``problem``; ``facts`` has hyperparameters, evidence and chi^2.
+
+    The logarithm of the evidence leaves out a constant of the last pass's variances: it compares priors for one data set.
+    """
     started = time.perf_counter()
     operator = problem.operator
     matrix = problem.matrix()
     n_bins = operator.n_bins
     basis, axes = basis_on_mesh(operator.mesh.shape, settings)
-    shape = envelope(settings.envelope, *operator.mesh.points, operator.grid.lepton_mass_gev)
+    shape = envelope(settings.envelope, *operator.mesh.points, operator.mass_gev, operator.grid.lepton_mass_gev)
     functions = scaled_functions(matrix, shape, n_bins)
     d = smeared(design(matrix, functions, basis).T, problem.smearing, operator.grid.shape).T
     events = problem.data.n_events or settings.exact_events
@@ -60,6 +63,7 @@ def fit_gaussian(
     for i in range(settings.passes):
         weight = (events / n_bins) ** 2 / np.maximum(expected, LEAST_COUNT)
         weighted = np.sqrt(weight)[:, None] * d
+        filled = expected > LEAST_COUNT
         evidence = Evidence(weighted.T @ weighted, d.T @ (weight * y), *axes, settings.kernel)
         theta = evidence.maximise(theta, settings.iterations)
         posterior = evidence.posterior(theta)
@@ -67,7 +71,6 @@ def fit_gaussian(
         expected = model * events / n_bins
         if progress:
             progress(i + 1, settings.passes, f"passes, ln evidence {posterior.log_evidence:.1f}")
-    filled = expected > LEAST_COUNT
     on_mesh = (basis.T[None] * functions[:, None]).swapaxes(0, 1)
     n = basis.shape[1]
     mean = np.stack([functions[a] * (basis @ posterior.mean[a * n : (a + 1) * n]) for a in range(3)])
@@ -78,6 +81,7 @@ def fit_gaussian(
         factor=(factor / n_bins).astype(np.float32),
         facts={
             "hyperparameters": dict(zip(names, np.exp(theta).tolist(), strict=True)),
+            "at_bound": [name for name, value in zip(names, theta, strict=True) if on_bound(name, value)],
             "log_evidence": posterior.log_evidence,
             "chi2": float(np.sum(weight[filled] * (y - model)[filled] ** 2)),
             "bins_in_chi2": int(filled.sum()),

@@ -1,8 +1,8 @@
 """Structure functions as a network of (x, Q^2), trained on the near-detector density alone (arXiv:2412.16303).
 
-The network is evaluated on the operator's mesh and folded with one sparse product, so that a step costs a hundredth of
-evaluating it at every (E_nu, E_l, cos theta).  Full batch and deterministic.  Members of an ensemble are trained together:
-they share the product's pass over the matrix and nothing else.
+The network is evaluated on the operator's mesh and folded with one sparse product: for 128 x 128 bins a step costs a
+hundredth of evaluating it at every (E_nu, E_l, cos theta).  Full batch and deterministic.  Members of an ensemble are
+trained together: they share the product's pass over the matrix (a tenth of the time) and nothing else.
 """
 
 import itertools
@@ -69,7 +69,7 @@ def _folded(problem: NearProblem, settings: MlpSettings) -> _Folded:
     mesh = problem.operator.mesh
     x, q2 = mesh.points
     matrix = problem.matrix()
-    scale = envelope(settings.envelope, x, q2, problem.operator.grid.lepton_mass_gev)
+    scale = envelope(settings.envelope, x, q2, problem.operator.mass_gev, problem.operator.grid.lepton_mass_gev)
     for a in range(3):
         # An output of one gives a third of the events, so that the three start with equal weight.
         scale[a] *= len(problem.data.share) / 3.0 / abs((matrix[:, a::3] @ scale[a]).sum())
@@ -144,11 +144,12 @@ def fit_mlp(
             trained[name][member] = again[name][0]
         for layer, new in zip(trained["layers"], again["layers"], strict=True):
             layer[member] = new[0]
-    hopeless = np.flatnonzero(~(trained["best_loss"] < HOPELESS * mean_square))
+    hopeless = failed(trained["best_loss"])
     if hopeless.size:
         raise InputError(
             f"mlp: member {hopeless[0]} did not start to learn, twice (loss {trained['best_loss'][hopeless[0]]:.3g}, the "
-            f"density's mean square is {mean_square:.3g}); lower the rate or take more steps"
+            f"members' median {np.median(trained['best_loss']):.3g}, the density's mean square {mean_square:.3g}); lower the "
+            "rate or take more steps"
         )
     total = np.einsum("c,mc->m", np.asarray(problem.matrix().sum(axis=0)).ravel(), _flat(trained["w"]))
     return Learned(

@@ -58,7 +58,10 @@ def near_data(
     """
     expected = shares(smeared(np.asarray(counts, float), smearing, shape))
     if np.any(expected < -1e-9 * expected.max()):
-        raise InputError("near-detector data: the expected counts are negative in some bins; check the cross section")
+        raise InputError(
+            "near-detector data: the expected counts are negative in some bins, as Callan and Gross's F1 makes them for "
+            "antineutrinos; set the experiment's 'f1: spin_sum'"
+        )
     expected = shares(np.maximum(expected, 0.0))
     if n_events is None:
         return NearData(expected, None)

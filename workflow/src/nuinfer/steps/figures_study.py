@@ -40,7 +40,9 @@ def figures_study(arrays: Path, metrics: Path, captions: Path, settings: dict) -
     tail = f"{settings['label']}; relative L2: near {100 * near:.2g} %, far {100 * far:.2g} %."
     texts = {
         "density": "Densities of events per unit u and v, u even in the logarithm of the lepton energy, v = sin(theta / 2).",
-        "marginals": "Densities in one variable at both detectors, and model over truth. Steps: truth; points: model.",
+        "marginals": "Densities in one variable at both detectors, and model over truth. Steps: truth; points: model. In x, y "
+        "and Q2 the events of a cell (energy knot by bin) are spread evenly over it, truth and model alike: towards the ends "
+        "both are off by up to a quarter.",
         "slices": "Differential cross sections at fixed neutrino energies, normalised over the whole phase space; white: no "
         "events. The learner saw the near detector's density alone.",
     }

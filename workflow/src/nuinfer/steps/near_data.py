@@ -11,7 +11,11 @@ from nuinfer.steps.cli import run
 
 
 def near_data(truth: Path, output: Path, settings: dict) -> None:
-    """Draw ``events`` events (None: the expectation) of an experiment's truth, with a relative energy resolution or without."""
+    """Draw ``events`` events (None: the expectation) of an experiment's truth, with a relative energy resolution or without.
+
+    The stream is the experiment's, the number's and the draw's: studies of equal numbers of events share their draws, so that
+    learners are compared on the same data.
+    """
     known = read_truth(truth)
     relative = settings["smearing"]
     smearing = smearing_matrix(known.grid, relative) if relative else None
