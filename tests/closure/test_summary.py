@@ -144,7 +144,8 @@ def test_arrays_of_a_learned_cross_section(problem, truth, exact):
         "step": np.arange(1, 10),
         "train_loss": np.arange(18.0).reshape(2, 9),
     }
-    arrays, units = comparison_arrays(truth, problem.operator, replace(exact, curves=curves, facts={"best_step": [7, 9]}), [1.0, 3.1])
+    learned = replace(exact, curves=curves, facts={"best_step": [7, 9]})
+    arrays, units = comparison_arrays(truth, problem.operator, learned, [1.0, 3.1])
     grid, knots = problem.grid, problem.knots_gev
     for name in ("near_true", "near_model", "far_true", "far_model"):
         assert arrays[f"density/{name}"].shape == grid.shape

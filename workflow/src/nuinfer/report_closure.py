@@ -19,6 +19,8 @@ def study_section(
     said = {k: v for k, v in fit.items() if not isinstance(v, (Mapping, list))}
     learner = ", ".join(f"{k} {v}" for k, v in draws[0]["learner"].items())
     paragraphs = [f"Learner: {learner}.", f"First draw's fit: {', '.join(f'{k} {_short(v)}' for k, v in said.items())}."]
+    if fit.get("at_bound"):
+        paragraphs.append(f"Hyperparameters at their bounds (first draw): {', '.join(fit['at_bound'])}.")
     warnings = []
     negative = draws[0]["far"]["negative_share"]
     if negative > 1e-3:

@@ -17,6 +17,8 @@ FLUX_HEIGHT = 0.5
 """Share of the panel's height that the flux may fill."""
 RATIO_QUANTILE = 0.98
 """Share of the energies that the ratio's axis must hold: just above the threshold a ratio has no meaning."""
+LARGEST_SPREAD = 5.0
+"""The ratio panel reaches no further than this many times the closest model's deviation; others may leave it."""
 
 
 @styled
@@ -66,7 +68,9 @@ def total_cross_section(
         ax.set_xlim(enu_gev[0], enu_gev[-1])
         plain_log(ax.xaxis)
     drawn = [*models.values(), *(band[k] for band in bands.values() for k in (0, 1))]
-    half = 1.15 * max([1e-3, *(float(np.quantile(np.abs(d / true - 1), RATIO_QUANTILE)) for d in drawn)])
+    apart = [float(np.quantile(np.abs(d / true - 1), RATIO_QUANTILE)) for d in drawn] or [0.0]
+    # A model that is wrong by far would hide how close the others are.
+    half = 1.15 * max(1e-3, min(max(apart), LARGEST_SPREAD * min(apart)))
     lower.set_ylim(1.0 - half, 1.0 + half)
     upper.set_ylim(0.0, 1.1 * max(float(np.max(d)) for d in [true, *drawn]))
     upper.tick_params(axis="x", labelbottom=False, which="both")
