@@ -282,6 +282,11 @@ def test_ratio_panels_show_model_over_truth():
     assert [float(np.unique(np.round(s.get_data().values, 9))[0]) for s in stairs] == [1.02, 0.99]
 
 
+def test_a_model_far_off_leaves_the_ratio_panel():
+    lo, hi = _total(models={"near": 1.02 * SIGMA, "far": 50.0 * SIGMA}).axes[0].get_ylim()
+    assert 1.02 < hi < 1.2 and lo > 0.8
+
+
 def test_marginal_without_truth_draws_no_ratio_there():
     true = np.where(np.arange(30) < 15, 1.0, 0.0)
     lower = marginals([_panel("y", true_near=true, model_near=true)]).axes[0]

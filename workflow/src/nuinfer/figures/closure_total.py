@@ -70,7 +70,7 @@ def total_cross_section(
     drawn = [*models.values(), *(band[k] for band in bands.values() for k in (0, 1))]
     apart = [float(np.quantile(np.abs(d / true - 1), RATIO_QUANTILE)) for d in drawn] or [0.0]
     # A model that is wrong by far would hide how close the others are.
-    half = 1.15 * max(1e-3, min(max(apart), LARGEST_SPREAD * min(apart)))
+    half = 1.15 * max(1e-3, min(max(apart), LARGEST_SPREAD * min(apart[: len(models)], default=0.0)))
     lower.set_ylim(1.0 - half, 1.0 + half)
     upper.set_ylim(0.0, 1.1 * max(float(np.max(d)) for d in [true, *drawn]))
     upper.tick_params(axis="x", labelbottom=False, which="both")
