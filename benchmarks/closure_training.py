@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402 - the thread count is read when numpy and torch
 
 from nuinfer.closure.cost import operator_step_seconds  # noqa: E402
 from nuinfer.closure.direct_training import DirectProblem, direct_problem, direct_step_seconds  # noqa: E402
-from nuinfer.closure.experiment import Experiment, make_experiment, make_mesh, truth_functions  # noqa: E402
+from nuinfer.closure.experiment import Experiment, far_flux, make_experiment, make_mesh, truth_functions  # noqa: E402
 from nuinfer.closure.mlp import fit_mlp  # noqa: E402
 from nuinfer.closure.near_data import NearProblem, near_data, shares  # noqa: E402
 from nuinfer.closure.operator import build_operator  # noqa: E402
@@ -44,13 +44,12 @@ ROUNDS = 5
 
 def settings(n: int, mesh: int) -> dict[str, Any]:
     grid = (PDF_FOLDER / "CT18NNLO").is_dir()
-    oscillation = {name: getattr(NUFIT60_NO_WITH_SK, name) for name in NUFIT60_NO_WITH_SK.__dataclass_fields__}
     return {
         "flux": {"column": "numu", "per_bin": False},
         "enu_range_gev": [0.25, 10.0],
         "antineutrino": False,
         "target": {"z": ARGON40.z, "a": ARGON40.a, "nuclear_mass_gev": ARGON40.nuclear_mass_gev},
-        "oscillation": oscillation,
+        "phase_gev": 4.5,
         "partons": {"set": "CT18NNLO", "member": 0, "folder": str(PDF_FOLDER)} if grid else {"set": "les_houches_toy"},
         "f1": "callan_gross",
         "sf_scaling": "consistent",
@@ -63,7 +62,7 @@ class Quality:
     """Relative L2 distances, near and far, of structure functions ``w`` ``(..., 3, n_nodes)`` from true counts by knot."""
 
     def __init__(self, problem: NearProblem, experiment: Experiment, truth: np.ndarray) -> None:
-        fluxes = (experiment.near_flux, experiment.far_flux)
+        fluxes = (experiment.near_flux, far_flux(experiment, asdict(NUFIT60_NO_WITH_SK)))
         self.matrices = [problem.operator.matrix(flux) for flux in fluxes]
         self.true = [shares(flux @ truth) for flux in fluxes]
 

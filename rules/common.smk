@@ -24,14 +24,15 @@ except InputError as error:
 SEED = config["seed"]
 TUNES = config["tunes"]
 STUDIES = config["studies"]
-EXPERIMENTS = sorted({study["experiment"] for study in STUDIES.values()})
+EXPERIMENTS = list(dict.fromkeys(study["experiment"] for study in STUDIES.values()))
+STUDY_FIGURES = ["density", "marginals", "slices"]
 
 
 wildcard_constraints:
-    simulation="|".join(config["simulations"]),
-    measurement="|".join(config["measurements"]),
-    tune="|".join(TUNES),
-    observation="|".join(sorted({o for t in TUNES.values() for o in t["observations"]})),
+    simulation="|".join(config["simulations"]) or "none",
+    measurement="|".join(config["measurements"]) or "none",
+    tune="|".join(TUNES) or "none",
+    observation="|".join(sorted({o for t in TUNES.values() for o in t["observations"]})) or "none",
     chunk=r"(train|validation|test)_\d{5}",
     member=r"\d+",
     experiment="|".join(config["experiments"]) or "none",
@@ -116,7 +117,7 @@ def experiment_config(wildcards):
 
 def experiment_settings(name):
     """What decides an experiment's operator; its truth has the parton set and what goes with it besides."""
-    keys = ("enu_range_gev", "antineutrino", "target", "grid", "mesh", "oscillation")
+    keys = ("enu_range_gev", "antineutrino", "target", "grid", "mesh", "phase_gev")
     entry = config["experiments"][name]
     flux = {k: v for k, v in entry["flux"].items() if k != "path"}
     return {"flux": flux, **{k: entry[k] for k in keys}}
@@ -125,6 +126,10 @@ def experiment_settings(name):
 def truth_settings(name):
     entry = config["experiments"][name]
     return {**experiment_settings(name), **{k: entry[k] for k in ("partons", "f1", "sf_scaling")}}
+
+
+def oscillation_of(wildcards):
+    return config["experiments"][study_config(wildcards)["experiment"]]["oscillation"]
 
 
 def study_config(wildcards):
@@ -190,4 +195,19 @@ def closure_figures():
         *expand("<results>/figures/closure/{study}/bands.json", study=coverage_studies()),
         *expand("<results>/figures/experiments/{experiment}/total.json", experiment=EXPERIMENTS),
         *expand("<results>/figures/experiments/{experiment}/losses.json", experiment=trained),
+        *(["<results>/closure_cost/cost_captions.json"] if cost_is_measured() else []),
     ]
+
+
+def cost_is_measured():
+    return bool(STUDIES and config["closure"]["cost_bins"])
+
+
+def closure_pictures():
+    """The figures that stand beside the captions of `closure_figures`, as PNG."""
+    pictures = []
+    for captions in closure_figures():
+        folder, name = captions.rsplit("/", 1)
+        names = {"captions.json": STUDY_FIGURES, "cost_captions.json": ["cost"]}.get(name, [name.removesuffix(".json")])
+        pictures += [f"{folder}/{n}.png" for n in names]
+    return pictures

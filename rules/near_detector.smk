@@ -1,6 +1,5 @@
 # Cross sections learned at the near detector: the truth, its data, learners, and how well they predict the far detector.
 
-STUDY_FIGURES = ["density", "marginals", "slices"]
 NETWORKS = ["mlp", "published", "blackbox"]
 
 
@@ -25,7 +24,7 @@ rule operator:
 
 
 rule truth:
-    """Evaluate an experiment's true cross section, without the operator's mesh."""
+    """Evaluate an experiment's true cross section at every quadrature node."""
     input:
         flux=lambda w: experiment_config(w)["flux"]["path"],
         partons=lambda w: parton_files(experiment_config(w)["partons"]),
@@ -105,7 +104,11 @@ rule closure_comparison:
         arrays="<results>/closure/{study}/{draw}/comparison.h5",
     params:
         settings=lambda w: step_settings(
-            enu_gev=config["closure"]["slices_gev"], study=w.study, draw=int(w.draw), events=study_config(w).get("events")
+            enu_gev=config["closure"]["slices_gev"],
+            oscillation=oscillation_of(w),
+            events=study_config(w).get("events"),
+            study=w.study,
+            draw=int(w.draw),
         ),
         code=code_hash("nuinfer.steps.closure_comparison"),
     resources:
@@ -133,6 +136,7 @@ rule band_coverage:
             experiment=study_config(w)["experiment"],
             events=study_config(w)["events"],
             smearing=study_config(w).get("smearing"),
+            oscillation=oscillation_of(w),
             range=coverage_range(w),
             study=w.study,
             seed=SEED,
@@ -276,7 +280,7 @@ rule figure_losses:
 
 
 rule closure_cost:
-    """What operator and training cost by the number of bins, beside the direct evaluation in three dimensions."""
+    """What the first study's operator and training cost by the number of bins, beside the direct evaluation."""
     input:
         lambda w: config["experiments"][EXPERIMENTS[0]]["flux"]["path"],
     output:

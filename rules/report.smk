@@ -101,7 +101,8 @@ rule report:
         closures=every_draw("<results>/closure/{study}/{draw}/comparison.json"),
         coverages=expand("<results>/closure/{study}/coverage.json", study=coverage_studies()),
         closure_captions=closure_figures(),
-        cost=["<results>/closure_cost/cost.json"] if config["closure"]["cost_bins"] else [],
+        closure_pictures=closure_pictures(),
+        cost=["<results>/closure_cost/cost.json"] if cost_is_measured() else [],
     output:
         "<results>/report.html",
     params:

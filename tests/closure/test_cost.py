@@ -21,10 +21,7 @@ SETTINGS = {
     "target": {"z": 18, "a": 40, "nuclear_mass_gev": 37.215526},
     "grid": {"n_u": 8, "n_v": 8, "points_per_axis": 1},
     "mesh": {"n_x": 12, "n_q2": 12},
-    "oscillation": {
-        "sin2_theta12": 0.308, "sin2_theta13": 0.02215, "sin2_theta23": 0.47, "delta_cp_rad": 3.7,
-        "dm21_ev2": 7.49e-5, "dm31_ev2": 2.513e-3,
-    },
+    "phase_gev": 4.5,
 }  # fmt: skip
 TIMES = ("build_s", "contract_ms", "step_ms", "direct_step_ms")
 

@@ -26,7 +26,7 @@ PUBLISHED_SMALL = MlpSettings(steps=30, width=8, depth=2, rate=1e-3, schedule="c
 
 @pytest.fixture(scope="module")
 def experiment(problem):
-    return Experiment(problem.grid, problem.knots_gev, problem.flux, problem.flux, ARGON40, False, "")
+    return Experiment(problem.grid, problem.knots_gev, problem.flux, ARGON40, False)
 
 
 @pytest.fixture(scope="module")

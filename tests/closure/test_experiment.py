@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from parton_grids import FLAVOURS, write_set
 
-from nuinfer.closure.experiment import LEAST_Q2_GEV2, make_experiment, make_mesh, truth_functions
+from nuinfer.closure.experiment import LEAST_Q2_GEV2, far_flux, make_experiment, make_mesh, truth_functions
 from nuinfer.closure.operator import build_operator
 from nuinfer.closure.truth import direct_counts
 from nuinfer.errors import InputError
@@ -39,7 +39,7 @@ def settings(**changes) -> dict:
         "sf_scaling": "consistent",
         "grid": {"n_u": 6, "n_v": 5, "points_per_axis": 2},
         "mesh": {"n_x": 16, "n_q2": 16},
-        "oscillation": asdict(NUFIT60_NO_WITH_SK),
+        "phase_gev": 4.5,
     }
     return copy.deepcopy(plain) | changes
 
@@ -57,20 +57,25 @@ def test_fluxes(experiment):
     assert all(np.min(np.abs(knots - centre)) < 1e-12 for centre in (0.75, 1.5, 3.0))
     slow = np.interp(knots, [0.25, 0.75, 1.5, 3.0, 3.5], [1.0, 3.0, 6.0, 2.0, 2.0])
     np.testing.assert_allclose(near / near[0], slow / slow[0], rtol=1e-12)
-    assert experiment.flux_units == "nu/cm^2/GeV/POT"
     assert experiment.mass_gev == pytest.approx(0.930388, abs=1e-6)
     assert experiment.grid.shape == (6, 5) and experiment.grid.el_max_gev == 3.5
 
 
 def test_far_flux_is_the_near_times_the_survival_probability(experiment, tmp_path):
+    point = asdict(NUFIT60_NO_WITH_SK)
+    found = far_flux(experiment, point)
     survival = numu_survival(NUFIT60_NO_WITH_SK, experiment.knots_gev)
-    np.testing.assert_allclose(experiment.far_flux, experiment.near_flux * survival, rtol=1e-12)
-    assert 0.1 < np.trapezoid(experiment.far_flux, experiment.knots_gev) < 0.9
+    np.testing.assert_allclose(found, experiment.near_flux * survival, rtol=1e-12)
+    assert 0.1 < np.trapezoid(found, experiment.knots_gev) < 0.9
     other = make_experiment(settings(antineutrino=True), flux_file(tmp_path))
-    assert np.abs(other.far_flux - experiment.far_flux).max() > 1e-4
-    without = make_experiment(settings(oscillation={**asdict(NUFIT60_NO_WITH_SK), "baseline_km": 1.0}), flux_file(tmp_path))
-    np.testing.assert_allclose(without.far_flux, without.near_flux, rtol=1e-3)
-    assert without.knots_gev.size < experiment.knots_gev.size
+    assert np.abs(far_flux(other, point) - found).max() > 1e-4
+    close = far_flux(experiment, {**point, "baseline_km": 1.0})
+    np.testing.assert_allclose(close, experiment.near_flux, rtol=1e-3)
+
+
+def test_a_slower_oscillation_needs_fewer_knots(experiment, tmp_path):
+    slow = make_experiment(settings(phase_gev=0.5), flux_file(tmp_path))
+    assert slow.knots_gev.size < experiment.knots_gev.size
 
 
 def test_knots_resolve_the_oscillation(experiment):
@@ -112,8 +117,9 @@ def test_operator_of_the_mesh_reproduces_the_truth(experiment):
     mesh = make_mesh(experiment, 24, 24)
     functions = truth_functions(settings(), experiment)
     operator = build_operator(experiment.grid, mesh, experiment.knots_gev, experiment.mass_gev)
-    true = experiment.far_flux @ direct_counts(functions, experiment.grid, experiment.knots_gev, experiment.mass_gev)
-    found = operator.matrix(experiment.far_flux) @ functions(*mesh.points).T.ravel()
+    far = far_flux(experiment, asdict(NUFIT60_NO_WITH_SK))
+    true = far @ direct_counts(functions, experiment.grid, experiment.knots_gev, experiment.mass_gev)
+    found = operator.matrix(far) @ functions(*mesh.points).T.ravel()
     assert np.linalg.norm(found - true) < 3e-3 * np.linalg.norm(true)
 
 

@@ -12,11 +12,10 @@ from nuinfer.closure.learned import Learned
 from nuinfer.closure.near_data import shares
 from nuinfer.closure.summary import (
     FILLED,
+    band_coverage,
     comparison_arrays,
     comparison_numbers,
     coverage_summary,
-    far_coverage,
-    far_distance,
 )
 from nuinfer.closure.truth import Truth
 from nuinfer.oscillation.nufast import NUFIT60_NO_WITH_SK, numu_survival
@@ -24,9 +23,13 @@ from nuinfer.oscillation.nufast import NUFIT60_NO_WITH_SK, numu_survival
 
 @pytest.fixture(scope="module")
 def truth(problem, toy) -> Truth:
-    far = problem.flux * numu_survival(NUFIT60_NO_WITH_SK, problem.knots_gev)
     w = toy()(*problem.mesh.points)
-    return Truth(problem.grid, problem.knots_gev, problem.flux, far, problem.truth, w, problem.mass_gev, False)
+    return Truth(problem.grid, problem.knots_gev, problem.flux, problem.truth, w, problem.mass_gev, False)
+
+
+@pytest.fixture(scope="module")
+def far(problem) -> np.ndarray:
+    return problem.flux * numu_survival(NUFIT60_NO_WITH_SK, problem.knots_gev)
 
 
 @pytest.fixture
@@ -45,22 +48,22 @@ def off(truth: Truth, size: float) -> np.ndarray:
 # Numbers
 
 
-def test_numbers_of_the_true_functions(problem, truth, exact):
-    numbers = comparison_numbers(truth, problem.operator, exact)
+def test_numbers_of_the_true_functions(problem, far, truth, exact):
+    numbers = comparison_numbers(truth, far, problem.operator, exact)
     assert numbers["near"]["rel_l2"] < 5e-3 and numbers["far"]["rel_l2"] < 1e-2
     assert numbers["fit"] == {"note": 1}
     assert "members" not in numbers and "far_bands" not in numbers
-    wrong = comparison_numbers(truth, problem.operator, Learned(w=off(truth, 0.5)[None]))
+    wrong = comparison_numbers(truth, far, problem.operator, Learned(w=off(truth, 0.5)[None]))
     assert wrong["near"]["rel_l2"] > 3 * numbers["near"]["rel_l2"]
 
 
-def test_numbers_of_an_ensemble(problem, truth):
+def test_numbers_of_an_ensemble(problem, far, truth):
     w = np.stack([off(truth, s) for s in (-0.3, 0.3)])
-    numbers = comparison_numbers(truth, problem.operator, Learned(w=w))
+    numbers = comparison_numbers(truth, far, problem.operator, Learned(w=w))
 
     def slow(functions: np.ndarray) -> dict:
         by_knot = problem.operator.counts_by_knot(functions)
-        return compare(truth.counts_by_knot, by_knot, truth.near_flux, truth.far_flux, truth.knots_gev, truth.grid)
+        return compare(truth.counts_by_knot, by_knot, truth.near_flux, far, truth.knots_gev, truth.grid)
 
     assert numbers["members"] == [slow(one) for one in w]
     assert {k: numbers[k] for k in numbers["members"][0]} == slow(w.mean(axis=0))
@@ -68,8 +71,8 @@ def test_numbers_of_an_ensemble(problem, truth):
     assert numbers["near"]["rel_l2"] < 0.5 * min(m["near"]["rel_l2"] for m in numbers["members"])
 
 
-def test_numbers_of_counts(problem, truth):
-    numbers = comparison_numbers(truth, problem.operator, Learned(counts=3.0 * truth.counts_by_knot))
+def test_numbers_of_counts(problem, far, truth):
+    numbers = comparison_numbers(truth, far, problem.operator, Learned(counts=3.0 * truth.counts_by_knot))
     assert numbers["near"]["rel_l2"] < 1e-12 and numbers["test_loss"] < 1e-20
 
 
@@ -83,17 +86,16 @@ def banded(truth: Truth, size: float, width: float) -> Learned:
 
 
 @pytest.mark.parametrize(("size", "width", "inside"), [(0.1, 0.2, (1, 1)), (0.3, 0.2, (0, 1)), (0.6, 0.2, (0, 0))])
-def test_far_coverage_of_a_known_deviation(problem, truth, size, width, inside):
+def test_far_coverage_of_a_known_deviation(problem, far, truth, size, width, inside):
     """Off by half, one and a half and three standard deviations: bins are in or out almost all at once."""
     learned = banded(truth, size, width)
     # The operator's own counts as the truth: nothing but the direction differs.
     known = replace(truth, counts_by_knot=problem.operator.counts_by_knot(truth.w))
-    distance = far_distance(known, problem.operator, learned)
-    found = far_coverage(known, problem.operator, learned)
+    true = shares(far @ known.counts_by_knot)
+    bands = share_bands(learned, problem.operator.matrix(far))
+    found, distance = band_coverage(true, bands)
     assert found["events_68"] == pytest.approx(inside[0], abs=0.15)
     assert found["bins_95"] == pytest.approx(inside[1], abs=0.15)
-    true = shares(known.far_flux @ known.counts_by_knot)
-    bands = share_bands(learned, problem.operator.matrix(known.far_flux))
     slow = [abs(t - b) / s if s > 0 else 0.0 for t, b, s in zip(true, bands.share, bands.sd, strict=True)]
     np.testing.assert_allclose(distance, slow, rtol=1e-12)
     for key, level in (("68", 0.6827), ("95", 0.9545)):
@@ -103,7 +105,7 @@ def test_far_coverage_of_a_known_deviation(problem, truth, size, width, inside):
     assert found["rel_sd"] == pytest.approx(np.linalg.norm(bands.sd) / np.linalg.norm(true))
     assert found["rel_l2"] == pytest.approx(np.linalg.norm(bands.share - true) / np.linalg.norm(true))
     assert found["kl"] > 0
-    assert comparison_numbers(known, problem.operator, learned)["far_bands"] == found
+    assert comparison_numbers(known, far, problem.operator, learned)["far_bands"] == found
 
 
 def test_coverage_summary_of_normal_distances(rng):
@@ -136,7 +138,7 @@ def test_bins_of_a_draw_that_move_together_have_larger_errors(rng):
 # Arrays
 
 
-def test_arrays_of_a_learned_cross_section(problem, truth, exact):
+def test_arrays_of_a_learned_cross_section(problem, far, truth, exact):
     snapshots = np.stack([off(truth, s) for s in (1.0, 0.2)])[None].astype(np.float32)
     curves = {
         "snapshot_step": np.array([1, 9]),
@@ -145,13 +147,13 @@ def test_arrays_of_a_learned_cross_section(problem, truth, exact):
         "train_loss": np.arange(18.0).reshape(2, 9),
     }
     learned = replace(exact, curves=curves, facts={"best_step": [7, 9]})
-    arrays, units = comparison_arrays(truth, problem.operator, learned, [1.0, 3.1])
+    arrays, units = comparison_arrays(truth, far, problem.operator, learned, [1.0, 3.1])
     grid, knots = problem.grid, problem.knots_gev
     for name in ("near_true", "near_model", "far_true", "far_model"):
         assert arrays[f"density/{name}"].shape == grid.shape
         assert arrays[f"density/{name}"].sum() * grid.bin_area == pytest.approx(1.0)
     np.testing.assert_allclose(
-        arrays["density/far_true"].ravel() * grid.bin_area, shares(truth.far_flux @ truth.counts_by_knot), rtol=1e-12
+        arrays["density/far_true"].ravel() * grid.bin_area, shares(far @ truth.counts_by_knot), rtol=1e-12
     )
     np.testing.assert_allclose(arrays["density/near_model"], arrays["density/near_true"], atol=0.05)
     nearest = [knots[np.abs(knots - e).argmin()] for e in (1.0, 3.1)]
@@ -171,22 +173,22 @@ def test_arrays_of_a_learned_cross_section(problem, truth, exact):
     assert arrays["loss/best_step"] == 7
 
 
-def test_functions_are_of_the_truths_scale(problem, truth, exact):
-    arrays, _ = comparison_arrays(truth, problem.operator, exact, [1.0])
+def test_functions_are_of_the_truths_scale(problem, far, truth, exact):
+    arrays, _ = comparison_arrays(truth, far, problem.operator, exact, [1.0])
     true, model = arrays["functions/true"], arrays["functions/model"]
     assert true.shape == model.shape == (3, *problem.mesh.shape)
     seen = np.isfinite(true)
     assert 0.1 < seen.mean() < 1.0 and np.array_equal(seen, np.isfinite(model))
     np.testing.assert_allclose(true[seen], truth.w.reshape(true.shape)[seen], rtol=1e-9)
     np.testing.assert_allclose(model[seen], true[seen], rtol=1e-9)
-    other = comparison_arrays(truth, problem.operator, Learned(w=off(truth, 0.5)[None]), [1.0])[0]["functions/model"]
+    other = comparison_arrays(truth, far, problem.operator, Learned(w=off(truth, 0.5)[None]), [1.0])[0]["functions/model"]
     filled = seen.all(axis=0) & (true != 0).all(axis=0)
     ratio = other[:, filled] / true[:, filled]
     np.testing.assert_allclose(ratio[1] / ratio[0], 1.5, rtol=1e-6)
 
 
-def test_arrays_without_structure_functions(problem, truth):
-    arrays, units = comparison_arrays(truth, problem.operator, Learned(counts=truth.counts_by_knot), [1.0])
+def test_arrays_without_structure_functions(problem, far, truth):
+    arrays, units = comparison_arrays(truth, far, problem.operator, Learned(counts=truth.counts_by_knot), [1.0])
     assert not [name for name in arrays if name.startswith(("functions/", "mesh/", "loss/"))]
     assert np.array_equal(arrays["density/far_model"], arrays["density/far_true"])
     assert units["slices/enu_gev"] == "GeV"

@@ -118,6 +118,16 @@ def test_calibration_is_complete(finished):
     assert metrics["exact"]["kl_gap"]["n_obs"] == 100
 
 
+def test_structure_functions_predict_the_far_detector_and_a_black_box_does_not(finished):
+    found = {s: read_json(finished / RESULTS / f"closure/{s}/0/comparison.json") for s in ("network", "posterior", "blackbox")}
+    for study in ("network", "posterior"):
+        assert found[study]["near"]["rel_l2"] < 0.02 and found[study]["far"]["rel_l2"] < 0.08, study
+    assert found["blackbox"]["near"]["rel_l2"] < 0.2 and found["blackbox"]["far"]["rel_l2"] > 0.25
+    assert len(found["network"]["members"]) == 2
+    coverage = read_json(finished / RESULTS / "closure/posterior/coverage.json")
+    assert coverage["draws"] == 4 and 0.1 < coverage["events_68"]["mean"] <= 1.0
+
+
 def test_nothing_left_to_do(finished):
     assert "Nothing to be done" in run(finished)
 

@@ -25,10 +25,7 @@ SETTINGS = {
     "sf_scaling": "consistent",
     "grid": {"n_u": 4, "n_v": 4, "points_per_axis": 2},
     "mesh": {"n_x": 6, "n_q2": 6},
-    "oscillation": {
-        "sin2_theta12": 0.308, "sin2_theta13": 0.02215, "sin2_theta23": 0.47,
-        "delta_cp_rad": 3.7, "dm21_ev2": 7.49e-5, "dm31_ev2": 2.513e-3,
-    },
+    "phase_gev": 4.5,
 }  # fmt: skip
 
 

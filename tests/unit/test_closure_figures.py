@@ -283,7 +283,7 @@ def test_ratio_panels_show_model_over_truth():
 
 
 def test_a_model_far_off_leaves_the_ratio_panel():
-    lo, hi = _total(models={"near": 1.02 * SIGMA, "far": 50.0 * SIGMA}).axes[0].get_ylim()
+    lo, hi = total_cross_section(E_GEV, SIGMA, {"near": 1.02 * SIGMA, "far": 50.0 * SIGMA}).axes[0].get_ylim()
     assert 1.02 < hi < 1.2 and lo > 0.8
 
 

@@ -15,7 +15,7 @@ from nuinfer.io.closure import read_learned, read_near, read_truth, write_learne
 from nuinfer.io.operators import grid_of, read_mesh, read_operator, write_operator
 
 MASS = 0.93
-GRID = LeptonGrid(3, 4, 2.0, 0.11)
+GRID = LeptonGrid(3, 4, 2.0)
 KNOTS = np.array([0.4, 1.0, 2.0])
 RECORD = {"settings": "{}", "seed": 3}
 
@@ -28,7 +28,7 @@ def operator() -> ForwardOperator:
 
 def truth() -> Truth:
     rng = np.random.default_rng(1)
-    return Truth(GRID, KNOTS, rng.random(3), rng.random(3), rng.random((3, 12)), rng.random((3, 30)), MASS, True)
+    return Truth(GRID, KNOTS, rng.random(3), rng.random((3, 12)), rng.random((3, 30)), MASS, True)
 
 
 def test_operator(tmp_path, operator):
@@ -53,7 +53,7 @@ def test_truth(tmp_path):
     write_truth(path, known, RECORD)
     found = read_truth(path)
     assert found.grid == GRID and found.mass_gev == MASS and found.antineutrino is True
-    for name in ("knots_gev", "near_flux", "far_flux", "counts_by_knot", "w"):
+    for name in ("knots_gev", "near_flux", "counts_by_knot", "w"):
         assert np.array_equal(getattr(found, name), getattr(known, name))
     with h5py.File(path) as file:
         assert file["near_flux"].attrs["unit"] == "1/GeV"

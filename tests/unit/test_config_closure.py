@@ -65,6 +65,19 @@ def test_a_library_learner_may_be_overridden_by_name():
     assert config["learners"]["mlp"]["steps"] == 7
 
 
+def test_a_learner_without_a_name_is_the_librarys_of_that_name_or_a_network():
+    config = check({"learners": {"published": {"members": 2}, "own": {"steps": 5}}})
+    assert config["learners"]["published"]["name"] == "published" and config["learners"]["own"]["name"] == "mlp"
+
+
+def test_knots_survive_a_small_change_of_the_oscillation():
+    phases = [
+        check(experiment(oscillation={"dm31_ev2": dm31}))["experiments"]["dune"]["phase_gev"]
+        for dm31 in (2.45e-3, 2.53e-3, 5e-3)
+    ]
+    assert phases[0] == phases[1] == 4.5 < phases[2]
+
+
 def test_an_experiment_without_a_study_is_not_looked_at():
     assert "spare" in check()["experiments"]
     with pytest.raises(InputError, match=r"experiments\.spare\.flux\.path: no such file 'fetched/later\.csv'"):
@@ -80,6 +93,12 @@ def test_what_fits_passes():
 @pytest.mark.parametrize(
     ("overlay", "message"),
     [
+        (experiment(target={"z": 6, "a": 12}), r"experiments\.dune\.target: 37\.2.* give the nucleus its own"),
+        (
+            {"studies": {"net": {"label": "b"}, "b": {"experiment": "dune", "learner": "mlp"}}},
+            r"studies\.b\.label: 'b' is the label of net too",
+        ),
+        ({"tunes": {"closure": DEFAULT["tunes"]["mock"]}}, r"tunes: the name 'closure' is taken"),
         (study(experiment="nova"), r"studies\.net\.experiment: 'nova' is not defined; known: dune, spare"),
         (study(learner="forest"), r"studies\.net\.learner: 'forest' is not defined; known: mine, .*gaussian"),
         (experiment(enu_range_gev=[10.0, 0.25]), r"experiments\.dune\.enu_range_gev: inverted range, 10 is not below 0\.25"),
@@ -136,7 +155,7 @@ def test_files_of_a_parton_set(tmp_path, monkeypatch):
 
 
 def test_nothing_configured_is_nothing_wrong():
-    config = {"experiments": {}, "learners": {}, "studies": {}, "closure": {"slices_gev": [1.0]}}
+    config = {"experiments": {}, "learners": {}, "studies": {}, "closure": {"slices_gev": [1.0]}, "tunes": {}}
     check_closure(config, ROOT)
     assert list(config["learners"]) == ["mlp", "published", "gaussian", "blackbox"]
 

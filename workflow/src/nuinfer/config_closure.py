@@ -1,5 +1,6 @@
 """Checks of a configuration's closure experiments, learners and studies."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,13 +13,22 @@ def check_closure(config: dict, root: Path) -> None:
 
     An experiment that no study uses is not looked at: its files need not be there.
     """
+    from nuinfer.oscillation.nufast import phase_gev
+
     used = {study["experiment"] for study in config["studies"].values()}
     for name, experiment in config["experiments"].items():
+        oscillation = experiment["oscillation"]
+        # Rounded up to half a GeV: parameters moved within their errors keep the energy knots and all that is made on them.
+        experiment["phase_gev"] = math.ceil(2.0 * phase_gev(oscillation["dm31_ev2"], oscillation["baseline_km"])) / 2.0
         if name in used:
             _check_experiment(f"experiments.{name}", experiment, config["closure"], root)
     _check_learners(config)
     for name, study in config["studies"].items():
         _check_study(f"studies.{name}", study, config)
+    _check_labels(config["studies"])
+    for name in ("closure", "experiments"):
+        if name in config["tunes"]:
+            raise InputError(f"tunes: the name '{name}' is taken by a folder of figures; choose another")
 
 
 def _check_experiment(where: str, experiment: Mapping, closure: Mapping, root: Path) -> None:
@@ -31,6 +41,12 @@ def _check_experiment(where: str, experiment: Mapping, closure: Mapping, root: P
     target = experiment["target"]
     if target["z"] > target["a"]:
         raise InputError(f"{where}.target: {target['z']} protons in {target['a']} nucleons")
+    nucleon = target["nuclear_mass_gev"] / target["a"]
+    if not 0.92 < nucleon < 0.95:
+        raise InputError(
+            f"{where}.target: {target['nuclear_mass_gev']:g} GeV for {target['a']} nucleons is {nucleon:.3g} GeV each; give "
+            "the nucleus its own 'nuclear_mass_gev' (default: argon-40)"
+        )
     exists(f"{where}.flux.path", experiment["flux"]["path"], root)
     try:
         parton_files(experiment["partons"], root)
@@ -59,6 +75,7 @@ def _check_learners(config: dict) -> None:
     from nuinfer.closure.learn import learner_settings, learners
 
     for name, entry in config["learners"].items():
+        entry.setdefault("name", name if name in learners() else "mlp")
         try:
             learner_settings(entry)
         except InputError as error:
@@ -77,3 +94,13 @@ def _check_study(where: str, study: Mapping, config: Mapping) -> None:
             raise InputError(f"{where}.coverage_draws: draws need a number of 'events'")
     if study["draws"] > 1 and "events" not in study:
         raise InputError(f"{where}.draws: {study['draws']} draws of the exact density are all the same; give 'events'")
+
+
+def _check_labels(studies: Mapping) -> None:
+    """Studies of one experiment share figures, whose legends name them."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, study in studies.items():
+        key = study["experiment"], study.get("label", name)
+        if key in seen:
+            raise InputError(f"studies.{name}.label: '{key[1]}' is the label of {seen[key]} too; give another")
+        seen[key] = name

@@ -94,7 +94,7 @@ def _stage(problem: NearProblem, volume: np.ndarray, energies: np.ndarray, n: in
     share = merged(problem.data.share, grid.shape, n)
     weight = near_weights(merged(volume, grid.shape, n), problem.flux, problem.operator.knots_gev, energies)
     where, bins = np.nonzero(weight)
-    coarse = LeptonGrid(grid.n_u // n, grid.n_v // n, grid.el_max_gev, grid.lepton_mass_gev)
+    coarse = LeptonGrid(grid.n_u // n, grid.n_v // n, grid.el_max_gev)
     return _Stage(
         inputs=_inputs(coarse, energies[where], bins),
         weight=weight[where, bins] / weight.sum(),

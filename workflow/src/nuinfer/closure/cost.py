@@ -88,7 +88,7 @@ def cost_of_grid(
     expected = matrix @ envelope("callan_gross", *mesh.points, experiment.mass_gev).T.ravel()
     data = near_data(np.maximum(expected, 0.0), None, experiment.grid.shape, None)
     problem = NearProblem(operator, experiment.near_flux, None, data)
-    contract_s = [_seconds(lambda: operator.matrix(experiment.far_flux)) for _ in range(5)]
+    contract_s = [_seconds(lambda: operator.matrix(experiment.near_flux)) for _ in range(5)]
     step_s, direct_s = [operator_step_seconds(problem, STEPS)], []
     peak_mib = _peak_mib()
     direct = direct_problem(experiment, data, STEPS, n_enu)

@@ -62,7 +62,7 @@ class DirectProblem:
 
     def scale(self, x: np.ndarray, q2_gev2: np.ndarray) -> np.ndarray:
         """Return what an output of one stands for, ``(3, n)``: a third of the events, shaped as the envelope."""
-        return self.unit[:, None] * envelope(self.envelope, x, q2_gev2, self.mass_gev, self.grid.lepton_mass_gev)
+        return self.unit[:, None] * envelope(self.envelope, x, q2_gev2, self.mass_gev)
 
     def density(self, outputs: Tensor) -> Tensor:
         """Return the unit-normalised density ``(n_bins,)`` of outputs ``(n, 3)`` at the cells."""
@@ -109,7 +109,7 @@ def direct_problem(
     factor = combination_prefactors(*at, experiment.mass_gev) * (flux[i] * jacobian[bins])
     if experiment.antineutrino:
         factor[2] *= -1.0
-    factor *= envelope(settings.envelope, x, q2, experiment.mass_gev, grid.lepton_mass_gev)
+    factor *= envelope(settings.envelope, x, q2, experiment.mass_gev)
     unit = grid.n_bins / 3.0 / np.abs(factor.sum(axis=1))
     factor *= unit[:, None]
     events = np.abs(factor).sum(axis=0)

@@ -11,15 +11,20 @@ from nuinfer.closure.mesh import Mesh, refined_nodes
 from nuinfer.closure.observables import LeptonGrid
 from nuinfer.closure.operator import energy_knots
 from nuinfer.closure.quadrature import energy_nodes
-from nuinfer.closure.truth import Combinations
+from nuinfer.closure.truth import Combinations, Truth
 from nuinfer.errors import InputError
-from nuinfer.oscillation.nufast import PHASE_GEV_PER_EV2_KM, Oscillation, numu_survival
+from nuinfer.oscillation.nufast import Oscillation, numu_survival
 from nuinfer.physics.cross_section import combination_prefactors
 from nuinfer.physics.fluxes import linear_flux, read_flux
 from nuinfer.physics.kinematics import Target, bjorken_x, q2_gev2
 from nuinfer.physics.parton_model import structure_functions
 from nuinfer.physics.partons import parton_set
-from nuinfer.physics.structure_function_forms import nucleon_from_nucleus, nucleus_from_nucleon, rescaled_combinations
+from nuinfer.physics.structure_function_forms import (
+    SF_SCALINGS,
+    nucleon_from_nucleus,
+    nucleus_from_nucleon,
+    rescaled_combinations,
+)
 
 LEAST_Q2_GEV2 = 1e-3
 """Lowest mesh node: below it functions are taken as constant; two in a million events lie there."""
@@ -29,19 +34,13 @@ MESH_STUDY = 48
 
 @dataclass(frozen=True)
 class Experiment:
-    """Unit-normalised fluxes ``near_flux`` and ``far_flux`` ``(n_knots,)`` at ``knots_gev``; ``far_flux`` is attenuated only.
-
-    The far detector's flux is the near one's times the survival probability (arXiv:2412.16303), so that it is not
-    normalised to one: its integral is the surviving share.
-    """
+    """``near_flux`` ``(n_knots,)`` in 1/GeV at ``knots_gev``, its integral over the energy range one."""
 
     grid: LeptonGrid
     knots_gev: np.ndarray
     near_flux: np.ndarray
-    far_flux: np.ndarray
     target: Target
     antineutrino: bool
-    flux_units: str
 
     @property
     def mass_gev(self) -> float:
@@ -57,20 +56,23 @@ def make_experiment(settings: Mapping[str, Any], flux_path: Path) -> Experiment:
     table = read_flux(flux_path, flux["column"], flux.get("units"), flux["per_bin"])
     low, high = settings["enu_range_gev"]
     near = linear_flux(table, (low, high)).unit_normalised()
-    oscillation = Oscillation(**settings["oscillation"])
-    antineutrino = settings["antineutrino"]
-    phase = PHASE_GEV_PER_EV2_KM * abs(oscillation.dm31_ev2) * oscillation.baseline_km
-    knots = energy_knots(low, high, near.knots_gev, phase)
-    density = near(knots)
+    knots = energy_knots(low, high, near.knots_gev, settings["phase_gev"])
     return Experiment(
         grid=LeptonGrid(settings["grid"]["n_u"], settings["grid"]["n_v"], high),
         knots_gev=knots,
-        near_flux=density,
-        far_flux=density * np.clip(numu_survival(oscillation, knots, antineutrino=antineutrino), 0.0, 1.0),
+        near_flux=near(knots),
         target=Target(**settings["target"]),
-        antineutrino=antineutrino,
-        flux_units=table.units,
+        antineutrino=settings["antineutrino"],
     )
+
+
+def far_flux(near: Truth | Experiment, oscillation: Mapping[str, Any]) -> np.ndarray:
+    """Return the far detector's flux ``(n_knots,)``: the near one's times the survival probability (arXiv:2412.16303).
+
+    Not normalised to one: its integral is the surviving share.  Raises InputError for parameters outside their ranges.
+    """
+    survival = numu_survival(Oscillation(**oscillation), near.knots_gev, antineutrino=near.antineutrino)
+    return near.near_flux * np.clip(survival, 0.0, 1.0)
 
 
 def make_mesh(experiment: Experiment, n_x: int, n_q2: int) -> Mesh:
@@ -99,8 +101,8 @@ def truth_functions(settings: Mapping[str, Any], experiment: Experiment) -> Comb
     partons = parton_set(settings["partons"])
     target, mass, antineutrino = experiment.target, experiment.mass_gev, experiment.antineutrino
     scaling = settings["sf_scaling"]
-    if scaling not in ("consistent", "uniform_A"):
-        raise InputError(f"sf_scaling: '{scaling}' is not one of consistent, uniform_A")
+    if scaling not in SF_SCALINGS:
+        raise InputError(f"sf_scaling: '{scaling}' is not one of {', '.join(SF_SCALINGS)}")
 
     def functions(x: np.ndarray, q2_gev2: np.ndarray) -> np.ndarray:
         sf = structure_functions(partons, x, q2_gev2, target.z, target.a, antineutrino, settings["f1"], mass)

@@ -90,4 +90,5 @@ def learn(
 ) -> tuple["Learned", dict[str, Any]]:
     """Fit the learner that ``entry`` names; return what it learned and all its settings.  InputError as above."""
     learner, settings, members = learner_settings(entry)
-    return learner.fit(problem, settings, seed, members, progress), {**asdict(settings), "members": members}
+    chosen = {"name": entry.get("name", "mlp"), **asdict(settings), "members": members}
+    return learner.fit(problem, settings, seed, members, progress), chosen

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nuinfer.closure.operator import ForwardOperator
+from nuinfer.closure.operator import ForwardOperator, columns
 from nuinfer.errors import InputError
 
 
@@ -41,12 +41,7 @@ class Learned:
         if self.w is None:
             return (flux @ self.counts)[None]
         matrix = operator.matrix(flux)
-        mean = matrix @ _columns(self.w).T
+        mean = matrix @ columns(self.w).T
         if self.factor is None:
             return mean.T
-        return mean.T + rng.standard_normal((n, len(self.factor))) @ (matrix @ _columns(self.factor).T).T
-
-
-def _columns(w: np.ndarray) -> np.ndarray:
-    """Return structure functions ``(..., 3, n_nodes)`` in the order of the operator's columns, ``(..., 3 * n_nodes)``."""
-    return np.swapaxes(w, -1, -2).reshape(*w.shape[:-2], -1).astype(float)
+        return mean.T + rng.standard_normal((n, len(self.factor))) @ (matrix @ columns(self.factor).T).T

@@ -218,14 +218,13 @@ def _sides(below: _Part | None, above: _Part | None) -> list[tuple[_Part, np.nda
 
 def _parts(points: GridPoints, knots: np.ndarray, grid: LeptonGrid, mass: float, axes: Sequence[Axis]) -> Iterator[_Part]:
     nodes, weights = np.polynomial.legendre.leggauss(ENERGIES)
-    lepton = grid.lepton_mass_gev
     for low, high in pairwise(knots):
         rising = 0.5 * (nodes + 1.0)
         enu = (low + rising * (high - low))[:, None]
-        x = bjorken_x(enu, points.el_gev, points.cos_theta, mass, lepton)
+        x = bjorken_x(enu, points.el_gev, points.cos_theta, mass)
         energy, point = np.nonzero((enu > points.el_gev) & (x > 0) & (x <= 1))
         enu, el, cos = enu[energy, 0], points.el_gev[point], points.cos_theta[point]
-        values = {"x": x[energy, point], "y": inelasticity(enu, el), "q2": q2_gev2(enu, el, cos, lepton)}
+        values = {"x": x[energy, point], "y": inelasticity(enu, el), "q2": q2_gev2(enu, el, cos)}
         yield _Part(
             bins=points.bins[point],
             rising=rising[energy],

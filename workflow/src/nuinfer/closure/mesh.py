@@ -69,9 +69,9 @@ def _lagrange(nodes: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def refined_nodes(low: float, high: float, n: int, at: np.ndarray, weight: np.ndarray, share: float = 0.6) -> np.ndarray:
     """Return ``n`` nodes from ``low`` to ``high``: evenly in the logarithm, and denser where ``weight`` lies.
 
-    ``at`` ``(m,)`` are points and ``weight`` ``(m,)`` their event weights.  For piecewise-linear interpolation of a function of
-    even curvature the least weighted square error has node density ~ weight^(1/5); a fraction ``share`` of the nodes
-    follows that, the rest is even.  Raises InputError for weights that are negative, not finite or all zero.
+    ``at`` ``(m,)`` are points and ``weight`` ``(m,)`` their event weights.  A fraction ``share`` of the nodes has the density
+    weight^(1/5), the rest is even: measured to be good for cubic and for linear interpolation alike.  Raises InputError for
+    weights that are negative, not finite or all zero.
     """
     if not np.all(np.isfinite(weight)) or np.any(weight < 0) or not np.any(weight > 0):
         raise InputError("mesh: event weights must be finite, not negative and not all zero")

@@ -18,6 +18,7 @@ from torch import Tensor
 from nuinfer.closure.envelope import envelope
 from nuinfer.closure.learned import Learned
 from nuinfer.closure.near_data import NearProblem
+from nuinfer.closure.operator import columns
 from nuinfer.closure.settings import MlpSettings
 from nuinfer.errors import InputError
 from nuinfer.networks.schedule import one_cycle
@@ -69,7 +70,7 @@ def _folded(problem: NearProblem, settings: MlpSettings) -> _Folded:
     mesh = problem.operator.mesh
     x, q2 = mesh.points
     matrix = problem.matrix()
-    scale = envelope(settings.envelope, x, q2, problem.operator.mass_gev, problem.operator.grid.lepton_mass_gev)
+    scale = envelope(settings.envelope, x, q2, problem.operator.mass_gev)
     for a in range(3):
         # An output of one gives a third of the events, so that the three start with equal weight.
         scale[a] *= len(problem.data.share) / 3.0 / abs((matrix[:, a::3] @ scale[a]).sum())
@@ -151,7 +152,7 @@ def fit_mlp(
             f"members' median {np.median(trained['best_loss']):.3g}, the density's mean square {mean_square:.3g}); lower the "
             "rate or take more steps"
         )
-    total = np.einsum("c,mc->m", np.asarray(problem.matrix().sum(axis=0)).ravel(), _flat(trained["w"]))
+    total = np.einsum("c,mc->m", np.asarray(problem.matrix().sum(axis=0)).ravel(), columns(trained["w"]))
     return Learned(
         w=trained["w"] / total[:, None, None],
         curves={
@@ -170,10 +171,6 @@ def fit_mlp(
         },
         tensors={f"layer{i // 2}.{'bias' if i % 2 else 'weight'}": t.numpy() for i, t in enumerate(trained["layers"])},
     )
-
-
-def _flat(w: np.ndarray) -> np.ndarray:
-    return np.swapaxes(w, 1, 2).reshape(len(w), -1)
 
 
 def _train(folded: _Folded, settings: MlpSettings, seeds: list[int], progress: Callable[[int, int, str], None] | None) -> dict:

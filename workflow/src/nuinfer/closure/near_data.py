@@ -41,7 +41,7 @@ def shares(counts: np.ndarray) -> np.ndarray:
     """Return ``counts`` ``(..., n)`` over their sum; raise InputError where that is not positive."""
     total = counts.sum(axis=-1, keepdims=True)
     if not np.all(np.isfinite(total)) or np.any(total <= 0):
-        raise InputError("near-detector data: no events; is the flux zero in the energy range?")
+        raise InputError("the events sum to zero or less; is the flux zero in the energy range?")
     return counts / total
 
 
@@ -66,5 +66,5 @@ def near_data(
     if n_events is None:
         return NearData(expected, None)
     if n_events < 1 or rng is None:
-        raise InputError(f"near-detector data: a draw needs at least one event and a generator, got {n_events}")
+        raise InputError(f"near-detector data: a draw needs a generator and at least one event, not {n_events}")
     return NearData(rng.multinomial(int(n_events), expected) / float(n_events), float(n_events))

@@ -19,7 +19,6 @@ class LeptonGrid:
     n_u: int
     n_v: int
     el_max_gev: float
-    lepton_mass_gev: float = MUON_MASS_GEV
 
     def __post_init__(self) -> None:
         if self.n_u < 1 or self.n_v < 1:
@@ -29,7 +28,7 @@ class LeptonGrid:
 
     @property
     def el_min_gev(self) -> float:
-        return self.lepton_mass_gev * (1.0 + 1e-4)
+        return MUON_MASS_GEV * (1.0 + 1e-4)
 
     @property
     def n_bins(self) -> int:

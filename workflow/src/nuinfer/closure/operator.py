@@ -21,6 +21,7 @@ from nuinfer.closure.quadrature import EnergyNodes, energy_nodes
 from nuinfer.errors import InputError
 from nuinfer.physics.cross_section import combination_prefactors
 from nuinfer.physics.kinematics import bjorken_x, q2_gev2
+from nuinfer.physics.structure_function_forms import lepton_sign
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class ForwardOperator:
         return counts
 
 
+def columns(w: np.ndarray) -> np.ndarray:
+    """Return structure functions ``(..., 3, n_nodes)`` in the order of a matrix's columns, ``(..., 3 * n_nodes)``."""
+    return np.swapaxes(w, -1, -2).reshape(*w.shape[:-2], -1)
+
+
 def build_operator(
     grid: LeptonGrid,
     mesh: Mesh,
@@ -117,8 +123,7 @@ def _terms(nodes: EnergyNodes, points: GridPoints, mesh: Mesh, mass_gev: float, 
     el, cos = points.el_gev[nodes.point], points.cos_theta[nodes.point]
     x, q2 = bjorken_x(nodes.enu_gev, el, cos, mass_gev), q2_gev2(nodes.enu_gev, el, cos)
     factor = combination_prefactors(nodes.enu_gev, el, cos, mass_gev) * (nodes.weight * points.weight[nodes.point])
-    if antineutrino:
-        factor[2] *= -1.0
+    factor[2] *= lepton_sign(antineutrino)
     where, share = mesh.weights(x, q2)
     key = (points.bins[nodes.point] * mesh.n_nodes + where).ravel()
     order = np.argsort(key, kind="stable")

@@ -13,7 +13,7 @@ from nuinfer.closure.comparison import (
     relative_l2,
     total_cross_section,
 )
-from nuinfer.closure.gaussian import share_bands
+from nuinfer.closure.gaussian import Bands, share_bands
 from nuinfer.closure.learned import Learned
 from nuinfer.closure.marginals import default_axes, marginal_panels
 from nuinfer.closure.near_data import shares
@@ -26,39 +26,34 @@ FILLED = 1e-3
 LEVELS = {"68": 0.6827, "95": 0.9545}
 
 
-def comparison_numbers(truth: Truth, operator: ForwardOperator, learned: Learned, with_bands: bool = True) -> dict[str, Any]:
+def comparison_numbers(
+    truth: Truth, far_flux: np.ndarray, operator: ForwardOperator, learned: Learned, with_bands: bool = True
+) -> dict[str, Any]:
     """Return the comparison of the members' mean, of every member, and what the fit says of itself (``fit``).
 
     ``with_bands``: also how a posterior's bands cover the far detector, which has no meaning for exact data.
     """
 
     def one(by_knot: np.ndarray) -> dict:
-        return compare(truth.counts_by_knot, by_knot, truth.near_flux, truth.far_flux, truth.knots_gev, truth.grid)
+        return compare(truth.counts_by_knot, by_knot, truth.near_flux, far_flux, truth.knots_gev, truth.grid)
 
     numbers = {**one(learned.counts_by_knot(operator)), "fit": learned.facts}
     if learned.w is not None and len(learned.w) > 1:
         numbers["members"] = [one(learned.counts_by_knot(operator, i)) for i in range(len(learned.w))]
     if learned.factor is not None and with_bands:
-        numbers["far_bands"] = far_coverage(truth, operator, learned)
+        true = shares(far_flux @ truth.counts_by_knot)
+        numbers["far_bands"], _ = band_coverage(true, share_bands(learned, operator.matrix(far_flux)))
     return numbers
 
 
-def far_distance(truth: Truth, operator: ForwardOperator, learned: Learned) -> np.ndarray:
-    """Return ``(n_bins,)``: how many posterior standard deviations the true far-detector share lies from the mean."""
-    true = shares(truth.far_flux @ truth.counts_by_knot)
-    bands = share_bands(learned, operator.matrix(truth.far_flux))
-    return np.abs(bands.share - true) / np.where(bands.sd > 0, bands.sd, np.inf)
+def band_coverage(true: np.ndarray, bands: Bands) -> tuple[dict[str, float], np.ndarray]:
+    """Return how bands cover the ``true`` shares ``(n_bins,)``, and each bin's distance in standard deviations ``(n_bins,)``.
 
-
-def far_coverage(truth: Truth, operator: ForwardOperator, learned: Learned) -> dict[str, float]:
-    """Return the share of far-detector bins whose true content lies inside the posterior's bands of one and two sd.
-
-    ``events_*`` weigh bins by their true content, ``bins_*`` count those above :data:`FILLED` of the fullest alike;
-    ``rel_sd`` is the bands' size, sqrt(sum sd^2 / sum share^2), ``rel_l2`` and ``kl`` what the mean deviates by.
+    ``events_*`` are shares of events in bins whose true content lies inside the posterior's central band of that level,
+    ``bins_*`` shares of the bins above :data:`FILLED` of the fullest; ``rel_sd`` is the bands' size,
+    sqrt(sum sd^2 / sum share^2), ``rel_l2`` and ``kl`` what the mean deviates by.
     """
-    true = shares(truth.far_flux @ truth.counts_by_knot)
-    bands = share_bands(learned, operator.matrix(truth.far_flux))
-    distance = far_distance(truth, operator, learned)
+    distance = np.abs(bands.share - true) / np.where(bands.sd > 0, bands.sd, np.inf)
     filled = true > FILLED * true.max()
     found = {"rel_sd": float(np.sqrt((bands.sd**2).sum() / (true**2).sum()))}
     found |= {"rel_l2": relative_l2(bands.share, true), "kl": kl_divergence(true, np.maximum(bands.share, 0.0))}
@@ -66,13 +61,13 @@ def far_coverage(truth: Truth, operator: ForwardOperator, learned: Learned) -> d
         inside = distance < norm.ppf(0.5 + 0.5 * level)
         found[f"events_{name}"] = float(true[inside].sum())
         found[f"bins_{name}"] = float(np.mean(inside[filled]))
-    return found
+    return found, distance
 
 
 def coverage_summary(draws: dict[str, np.ndarray], share: np.ndarray) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return mean coverages over draws with their errors, and coverage against level ``(n_levels,)`` of both kinds.
 
-    ``draws``: ``distance`` ``(n_draws, n_bins)`` of :func:`far_distance`, and ``numbers/...`` ``(n_draws,)``.  Errors are
+    ``draws``: ``distance`` ``(n_draws, n_bins)`` of :func:`band_coverage`, and ``numbers/...`` ``(n_draws,)``.  Errors are
     standard errors over draws: bins of one draw fluctuate together.
     """
     n = len(draws["distance"])
@@ -94,20 +89,20 @@ def coverage_summary(draws: dict[str, np.ndarray], share: np.ndarray) -> tuple[d
 
 
 def comparison_arrays(
-    truth: Truth, operator: ForwardOperator, learned: Learned, enu_gev: list[float]
+    truth: Truth, far_flux: np.ndarray, operator: ForwardOperator, learned: Learned, enu_gev: list[float]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return arrays by name, and their units: densities per unit (u, v), marginals, slices, totals, functions, losses."""
     grid, knots = truth.grid, truth.knots_gev
     by_knot = learned.counts_by_knot(operator)
     arrays: dict[str, np.ndarray] = {}
     units = {"slices/enu_gev": "GeV", "total/enu_gev": "GeV", "mesh/q2_gev2": "GeV^2"}
-    for name, flux in (("near", truth.near_flux), ("far", truth.far_flux)):
+    for name, flux in (("near", truth.near_flux), ("far", far_flux)):
         for whose, counts in (("true", truth.counts_by_knot), ("model", by_knot)):
             density = shares(flux @ counts) / grid.bin_area
             arrays[f"density/{name}_{whose}"] = density.reshape(grid.shape)
     for i, panel in enumerate(
         marginal_panels(
-            truth.counts_by_knot, by_knot, truth.near_flux, truth.far_flux, knots, grid, truth.mass_gev,
+            truth.counts_by_knot, by_knot, truth.near_flux, far_flux, knots, grid, truth.mass_gev,
             default_axes(knots, grid, truth.mass_gev),
         )
     ):  # fmt: skip

@@ -9,6 +9,7 @@ from nuinfer.closure.observables import LeptonGrid
 from nuinfer.closure.quadrature import energy_nodes
 from nuinfer.physics.cross_section import combination_prefactors
 from nuinfer.physics.kinematics import bjorken_x, q2_gev2
+from nuinfer.physics.structure_function_forms import lepton_sign
 
 Combinations = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(x ``(n,)``, Q^2 ``(n,)`` in GeV^2) -> the three independent rescaled structure functions ``(3, n)``."""
@@ -16,12 +17,11 @@ Combinations = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Truth:
-    """Counts ``(n_knots, n_bins)`` of a flux that is one at a single knot, fluxes at the knots, functions ``w`` on a mesh."""
+    """Counts ``(n_knots, n_bins)`` of a flux that is one at a single knot, the near flux there, functions ``w`` on a mesh."""
 
     grid: LeptonGrid
     knots_gev: np.ndarray
     near_flux: np.ndarray
-    far_flux: np.ndarray
     counts_by_knot: np.ndarray
     w: np.ndarray
     mass_gev: float
@@ -45,7 +45,7 @@ def direct_counts(
     knots = np.asarray(knots_gev, float)
     points = grid.points(points_per_axis)
     counts = np.zeros((knots.size, grid.n_bins))
-    signs = np.array([1.0, 1.0, -1.0 if antineutrino else 1.0])[:, None]
+    signs = np.array([1.0, 1.0, lepton_sign(antineutrino)])[:, None]
     for nodes in energy_nodes(points, knots, mass_gev, refine):
         el, cos = points.el_gev[nodes.point], points.cos_theta[nodes.point]
         x, q2 = bjorken_x(nodes.enu_gev, el, cos, mass_gev), q2_gev2(nodes.enu_gev, el, cos)

@@ -10,20 +10,17 @@ from nuinfer.closure.learned import Learned
 from nuinfer.closure.near_data import NearData
 from nuinfer.closure.truth import Truth
 from nuinfer.io.hdf5 import read_hdf5, write_hdf5
-from nuinfer.io.operators import grid_of
+from nuinfer.io.operators import grid_facts, grid_of
 
+STORED = ("knots_gev", "near_flux", "counts_by_knot", "w")
 TRUTH, NEAR, LEARNED = "closure truth", "near-detector data", "learned cross section"
 
 
 def write_truth(path: Path, truth: Truth, record: Mapping[str, Any]) -> None:
     """Write ``truth`` with the provenance ``record``."""
-    grid = truth.grid
-    arrays = {name: getattr(truth, name) for name in ("knots_gev", "near_flux", "far_flux", "counts_by_knot", "w")}
-    facts = {
-        "n_u": grid.n_u, "n_v": grid.n_v, "el_max_gev": grid.el_max_gev, "lepton_mass_gev": grid.lepton_mass_gev,
-        "mass_gev": truth.mass_gev, "antineutrino": truth.antineutrino,
-    }  # fmt: skip
-    units = {"knots_gev": "GeV", "near_flux": "1/GeV", "far_flux": "1/GeV", "counts_by_knot": "arbitrary"}
+    arrays = {name: getattr(truth, name) for name in STORED}
+    facts = {**grid_facts(truth.grid), "mass_gev": truth.mass_gev, "antineutrino": truth.antineutrino}
+    units = {"knots_gev": "GeV", "near_flux": "1/GeV", "counts_by_knot": "arbitrary", "w": "1"}
     write_hdf5(path, TRUTH, arrays, {**record, **facts}, units)
 
 
@@ -31,9 +28,11 @@ def read_truth(path: Path) -> Truth:
     """Return the truth of a file that :func:`write_truth` wrote; InputError for any other."""
     arrays, facts = read_hdf5(path, TRUTH)
     return Truth(
-        grid=grid_of(facts), mass_gev=facts["mass_gev"], antineutrino=bool(facts["antineutrino"]),
-        **{name: arrays[name] for name in ("knots_gev", "near_flux", "far_flux", "counts_by_knot", "w")},
-    )  # fmt: skip
+        grid=grid_of(facts),
+        mass_gev=facts["mass_gev"],
+        antineutrino=bool(facts["antineutrino"]),
+        **{name: arrays[name] for name in STORED},
+    )
 
 
 def write_near(path: Path, data: NearData, flux: np.ndarray, smearing: np.ndarray | None, record: Mapping[str, Any]) -> None:

@@ -18,11 +18,7 @@ def write_operator(path: Path, operator: ForwardOperator, record: Mapping[str, A
     """Write ``operator`` with the provenance ``record``."""
     arrays = {name: getattr(operator, name) for name in SPARSE}
     arrays |= {"knots_gev": operator.knots_gev, "mesh/x": operator.mesh.x, "mesh/q2_gev2": operator.mesh.q2_gev2}
-    grid = operator.grid
-    attributes = {
-        "n_u": grid.n_u, "n_v": grid.n_v, "el_max_gev": grid.el_max_gev, "lepton_mass_gev": grid.lepton_mass_gev,
-        "mass_gev": operator.mass_gev, "antineutrino": operator.antineutrino,
-    }  # fmt: skip
+    attributes = {**grid_facts(operator.grid), "mass_gev": operator.mass_gev, "antineutrino": operator.antineutrino}
     write_hdf5(path, KIND, arrays, {**record, **attributes}, UNITS)
 
 
@@ -45,6 +41,11 @@ def read_mesh(path: Path) -> Mesh:
     return Mesh(arrays["mesh/x"], arrays["mesh/q2_gev2"])
 
 
+def grid_facts(grid: LeptonGrid) -> dict[str, Any]:
+    """Return the attributes from which :func:`grid_of` makes the bins again."""
+    return {"n_u": grid.n_u, "n_v": grid.n_v, "el_max_gev": grid.el_max_gev}
+
+
 def grid_of(facts: Mapping[str, Any]) -> LeptonGrid:
     """Return the bins that a file's attributes describe."""
-    return LeptonGrid(int(facts["n_u"]), int(facts["n_v"]), float(facts["el_max_gev"]), float(facts["lepton_mass_gev"]))
+    return LeptonGrid(int(facts["n_u"]), int(facts["n_v"]), float(facts["el_max_gev"]))

@@ -1,4 +1,4 @@
-"""Where a result comes from: settings, their hash, code, seed and package versions.  No clock: same input, same bytes."""
+"""Where a result comes from: settings, their hash, code, seed and package versions.  No clock: same input, same record."""
 
 import platform
 from collections.abc import Mapping

@@ -228,3 +228,8 @@ def _signed_energy(enu_gev: np.ndarray, antineutrino: bool) -> np.ndarray:
     energy = np.asarray(enu_gev, float)
     _require(np.all(np.isfinite(energy) & (energy > 0)), "enu_gev", energy, "positive; antineutrinos have their own argument")
     return -energy if antineutrino else energy
+
+
+def phase_gev(dm31_ev2: float, baseline_km: float) -> float:
+    """Return dm^2 L / 4 times 1 / (hbar c), the energy in GeV at which the oscillation's phase is one radian."""
+    return PHASE_GEV_PER_EV2_KM * abs(dm31_ev2) * baseline_km

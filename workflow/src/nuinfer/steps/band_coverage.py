@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from nuinfer.closure.experiment import far_flux
+from nuinfer.closure.gaussian import share_bands
 from nuinfer.closure.learn import learn
-from nuinfer.closure.near_data import NearProblem, near_data
+from nuinfer.closure.near_data import NearProblem, near_data, shares
 from nuinfer.closure.smearing import smearing_matrix
-from nuinfer.closure.summary import far_coverage, far_distance
+from nuinfer.closure.summary import band_coverage as covered
 from nuinfer.io.closure import read_truth
 from nuinfer.io.hdf5 import write_hdf5
 from nuinfer.io.operators import read_operator
@@ -21,6 +23,8 @@ def band_coverage(truth: Path, operator: Path, output: Path, settings: dict) -> 
     known, folded = read_truth(truth), read_operator(operator)
     smearing = smearing_matrix(known.grid, settings["smearing"]) if settings["smearing"] else None
     counts = known.near_flux @ known.counts_by_knot
+    flux = far_flux(known, settings["oscillation"])
+    true, far_matrix = shares(flux @ known.counts_by_knot), folded.matrix(flux)
     start, end = settings["range"]
     report = Progress(f"coverage {settings['study']}")
     distances, numbers = [], []
@@ -28,11 +32,12 @@ def band_coverage(truth: Path, operator: Path, output: Path, settings: dict) -> 
         rng = stream(settings["seed"], "coverage data", settings["experiment"], settings["events"], draw)
         data = near_data(counts, smearing, known.grid.shape, settings["events"], rng)
         learned, _ = learn(NearProblem(folded, known.near_flux, smearing, data), settings["learner"], seed=0)
-        distances.append(far_distance(known, folded, learned).astype(np.float32))
-        numbers.append({**far_coverage(known, folded, learned), "seconds": learned.facts["seconds"]})
+        found, distance = covered(true, share_bands(learned, far_matrix))
+        distances.append(distance.astype(np.float32))
+        numbers.append({**found, "seconds": learned.facts["seconds"]})
         report(draw + 1 - start, end - start, "draws")
     arrays = {f"numbers/{key}": np.array([n[key] for n in numbers]) for key in numbers[0]}
-    arrays |= {"distance": np.stack(distances), "share": known.far_flux @ known.counts_by_knot}
+    arrays |= {"distance": np.stack(distances), "share": true}
     write_hdf5(output, "band coverage", arrays, provenance("nuinfer.steps.band_coverage", settings, settings["seed"]))
 
 

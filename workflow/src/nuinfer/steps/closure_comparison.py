@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from nuinfer.closure.experiment import far_flux
 from nuinfer.closure.summary import comparison_arrays, comparison_numbers
 from nuinfer.io.closure import read_learned, read_truth
 from nuinfer.io.hdf5 import write_hdf5
 from nuinfer.io.jsonfile import write_json
-from nuinfer.io.operators import read_operator
+from nuinfer.io.operators import grid_facts, read_operator
 from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 
@@ -16,12 +17,11 @@ def closure_comparison(truth: Path, operator: Path, learned: Path, metrics: Path
     known, folded = read_truth(truth), read_operator(operator)
     found, facts = read_learned(learned)
     record = provenance("nuinfer.steps.closure_comparison", settings)
-    numbers = comparison_numbers(known, folded, found, with_bands=settings["events"] is not None)
+    flux = far_flux(known, settings["oscillation"])
+    numbers = comparison_numbers(known, flux, folded, found, with_bands=settings["events"] is not None)
     write_json(metrics, {**numbers, "learner": facts["learner_settings"], "provenance": record})
-    arrays, units = comparison_arrays(known, folded, found, settings["enu_gev"])
-    grid = known.grid
-    axes = {"n_u": grid.n_u, "n_v": grid.n_v, "el_max_gev": grid.el_max_gev, "lepton_mass_gev": grid.lepton_mass_gev}
-    write_hdf5(output, "closure comparison", arrays, {**record, **axes}, units)
+    arrays, units = comparison_arrays(known, flux, folded, found, settings["enu_gev"])
+    write_hdf5(output, "closure comparison", arrays, {**record, **grid_facts(known.grid)}, units)
 
 
 if __name__ == "__main__":

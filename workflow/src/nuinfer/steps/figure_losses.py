@@ -18,7 +18,8 @@ def figure_losses(arrays: list[Path], captions: Path, settings: dict) -> None:
     save(figure, captions.with_name("losses.pdf"), captions.with_name("losses.png"))
     text = (
         "Losses against steps: of the near-detector density while training, and, for structure functions, of the normalised "
-        f"cross section in all three variables, of another scale, which no training sees. {settings['label']}."
+        "cross section in all three variables, of another scale, which no training sees; of an ensemble, its first member's. "
+        f"{settings['label']}."
     )
     write_json(captions, {"losses": text})
 

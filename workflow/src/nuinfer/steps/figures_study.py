@@ -55,10 +55,7 @@ def _panels(shown: dict[str, np.ndarray]) -> list[dict]:
         if name.startswith("marginals/"):
             _, number, key = name.split("/")
             panels.setdefault(int(number), {})[key] = value if value.ndim else value.item()
-    return [
-        {k: v.decode() if isinstance(v, bytes) else v for k, v in panels[i].items() if k not in ("name", "outside")}
-        for i in sorted(panels)
-    ]
+    return [panels[i] for i in sorted(panels)]
 
 
 if __name__ == "__main__":

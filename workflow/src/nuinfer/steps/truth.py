@@ -9,11 +9,12 @@ from nuinfer.closure.truth import Truth, direct_counts
 from nuinfer.io.closure import write_truth
 from nuinfer.io.operators import read_mesh
 from nuinfer.io.provenance import provenance
+from nuinfer.physics.partons import parton_set
 from nuinfer.steps.cli import Progress, run
 
 
 def truth(flux: Path, operator: Path, output: Path, settings: dict, partons: list[Path] = ()) -> None:
-    """Evaluate the truth at every quadrature node, without the operator's mesh.
+    """Evaluate the truth at every quadrature node; of the operator only the mesh is read, to give the functions on it too.
 
     ``partons`` are the files that settings name, listed so that a change of theirs is seen.
     """
@@ -33,13 +34,13 @@ def truth(flux: Path, operator: Path, output: Path, settings: dict, partons: lis
         experiment.grid,
         experiment.knots_gev,
         experiment.near_flux,
-        experiment.far_flux,
         counts,
         functions(np.minimum(x, 1.0), q2),
         experiment.mass_gev,
         experiment.antineutrino,
     )
-    write_truth(output, found, provenance("nuinfer.steps.truth", settings))
+    record = {**provenance("nuinfer.steps.truth", settings), "partons": parton_set(settings["partons"]).describe()}
+    write_truth(output, found, record)
 
 
 if __name__ == "__main__":
