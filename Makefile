@@ -24,6 +24,8 @@ env: $(STAMP)  ## only the environment
 bench: $(STAMP)  ## the speed ratios at a size of minutes; the figures quoted are of training.py's own defaults
 	$(BIN)/python benchmarks/generator.py
 	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/closure.py
+	$(BIN)/python benchmarks/closure_training.py
 	$(BIN)/python benchmarks/training.py --throws 20000 --seeds 1
 
 lint: $(STAMP)

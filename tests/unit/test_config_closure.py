@@ -93,6 +93,14 @@ def test_what_fits_passes():
 @pytest.mark.parametrize(
     ("overlay", "message"),
     [
+        (
+            {"learners": {"mine": {"name": "blackbox", "steps": [5], "merge": [3], "members": 1}}},
+            r"studies\.net: .*merge 3 does not divide",
+        ),
+        (
+            {**experiment(mesh={"n_q2": 16}), **study(learner="gaussian")},
+            r"studies\.net: .*18 splines exceed the mesh's n_q2, 16",
+        ),
         (experiment(target={"z": 6, "a": 12}), r"experiments\.dune\.target: 37\.2.* give the nucleus its own"),
         (
             {"studies": {"net": {"label": "b"}, "b": {"experiment": "dune", "learner": "mlp"}}},

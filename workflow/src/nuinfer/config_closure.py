@@ -87,6 +87,7 @@ def _check_learners(config: dict) -> None:
 def _check_study(where: str, study: Mapping, config: Mapping) -> None:
     refers(f"{where}.experiment", study["experiment"], config["experiments"])
     refers(f"{where}.learner", study["learner"], config["learners"])
+    _check_fit(where, config["learners"][study["learner"]], config["experiments"][study["experiment"]])
     if study["coverage_draws"]:
         if config["learners"][study["learner"]]["name"] != "gaussian":
             raise InputError(f"{where}.coverage_draws: only the learner 'gaussian' has bands whose coverage can be measured")
@@ -94,6 +95,20 @@ def _check_study(where: str, study: Mapping, config: Mapping) -> None:
             raise InputError(f"{where}.coverage_draws: draws need a number of 'events'")
     if study["draws"] > 1 and "events" not in study:
         raise InputError(f"{where}.draws: {study['draws']} draws of the exact density are all the same; give 'events'")
+
+
+def _check_fit(where: str, learner: Mapping, experiment: Mapping) -> None:
+    """A black box merges bins, and splines stand on the mesh: both must fit the experiment's."""
+    from nuinfer.closure.learn import learner_settings
+
+    settings = learner_settings(learner)[1]
+    grid, mesh = experiment["grid"], experiment["mesh"]
+    for n in getattr(settings, "merge", ()):
+        if grid["n_u"] % n or grid["n_v"] % n:
+            raise InputError(f"{where}: its learner's merge {n} does not divide the grid of {grid['n_u']} x {grid['n_v']} bins")
+    for key in ("n_x", "n_q2"):
+        if getattr(settings, key, 0) > mesh[key]:
+            raise InputError(f"{where}: its learner's {getattr(settings, key)} splines exceed the mesh's {key}, {mesh[key]}")
 
 
 def _check_labels(studies: Mapping) -> None:
