@@ -158,8 +158,14 @@ def studies_of(experiment, *learners):
     return [s for s, e in STUDIES.items() if e["experiment"] == experiment and (not learners or learner_of(s)["name"] in learners)]
 
 
+def side_by_side(experiment, *learners):
+    """Of these studies the ones that the configuration wants compared: all where it names none of them."""
+    studies, wanted = studies_of(experiment, *learners), config["closure"]["side_by_side"]
+    return [s for s in studies if s in wanted] or studies
+
+
 def first_draws(experiment, name, *learners):
-    return [f"<results>/closure/{s}/0/{name}" for s in studies_of(experiment, *learners)]
+    return [f"<results>/closure/{s}/0/{name}" for s in side_by_side(experiment, *learners)]
 
 
 def coverage_studies():
@@ -178,7 +184,7 @@ def coverage_parts(wildcards):
 
 
 def study_labels(experiment, *learners):
-    return [STUDIES[s].get("label", s) for s in studies_of(experiment, *learners)]
+    return [STUDIES[s].get("label", s) for s in side_by_side(experiment, *learners)]
 
 
 def experiment_label(wildcards):

@@ -304,7 +304,7 @@ def test_the_kept_step_is_marked_on_the_training_curve():
 def test_a_test_loss_known_at_few_steps_is_one_line():
     few = np.array([1, 3, 10, 40, 100])
     curve = {"step": STEP, "train_loss": 1.0 / STEP, "test_step": few, "test_loss": 2.0 / few}
-    line = training_losses({"a": curve}).axes[0].lines[1]
+    line = training_losses({"a": curve}).axes[0].lines[2]
     np.testing.assert_array_equal(line.get_xdata(), few)
     assert np.all(np.isfinite(line.get_ydata()))
 

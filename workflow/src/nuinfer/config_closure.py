@@ -26,6 +26,8 @@ def check_closure(config: dict, root: Path) -> None:
     for name, study in config["studies"].items():
         _check_study(f"studies.{name}", study, config)
     _check_labels(config["studies"])
+    for name in config["closure"].get("side_by_side", []):
+        refers("closure.side_by_side", name, config["studies"])
     for name in ("closure", "experiments"):
         if name in config["tunes"]:
             raise InputError(f"tunes: the name '{name}' is taken by a folder of figures; choose another")

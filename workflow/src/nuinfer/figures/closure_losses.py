@@ -21,7 +21,8 @@ def training_losses(curves: Mapping[str, Mapping[str, np.ndarray]], loss_label: 
     """Draw ``curves`` on two logarithmic axes (figure 17 of arXiv:2412.16303).
 
     Each label has ``step`` and ``train_loss`` ``(n,)``, and maybe ``test_step`` and ``test_loss`` ``(m,)`` and the
-    ``best_step`` that is kept, marked on the training curve (by default its lowest point).  Steps count from one; nan or
+    ``best_step`` that is kept, marked on the training curve (by default its lowest point).  Training losses are drawn
+    faintly, their lowest so far on top.  Steps count from one; nan or
     masked losses are gaps.  Raises InputError for a missing or misfitting array and for values that a logarithmic axis
     cannot show.
     """
@@ -39,7 +40,8 @@ def training_losses(curves: Mapping[str, Mapping[str, np.ndarray]], loss_label: 
     ax = place(figure, LEFT_IN, BOTTOM_IN, SINGLE_IN - LEFT_IN - 0.14, PANEL_IN)
     for k, (name, curve) in enumerate(checked.items()):
         tint, step, loss = colour(name, k), curve["step"], curve["train_loss"]
-        ax.plot(step, loss, "." if len(step) == 1 else "-", color=tint, linewidth=0.8, alpha=0.8)
+        ax.plot(step, loss, "." if len(step) == 1 else "-", color=tint, linewidth=0.5, alpha=0.35)
+        ax.plot(step, np.fmin.accumulate(loss), color=tint, linewidth=1.0)
         if "test_loss" in curve:
             marker = "." if len(curve["test_step"]) == 1 else ""
             ax.plot(curve["test_step"], curve["test_loss"], color=tint, linestyle=TEST_DASHES, marker=marker)
