@@ -21,7 +21,7 @@ FIXED = np.log(np.tile([1.0, 1.5, 1.5], 3))
 @pytest.fixture
 def fixed(monkeypatch):
     """Hyperparameters held at FIXED."""
-    monkeypatch.setattr(Evidence, "maximise", lambda self, theta, iterations: FIXED)
+    monkeypatch.setattr(Evidence, "maximise", lambda self, theta, iterations, within: FIXED)
 
 
 def far_flux(problem) -> np.ndarray:
@@ -136,6 +136,15 @@ def test_smeared_data_give_the_density_before_smearing(problem):
     assert relative_l2(near.data.share, true) > 0.1
     assert relative_l2(shares(problem.flux @ told), true) < 0.02
     assert relative_l2(shares(problem.flux @ untold), true) > 0.1
+
+
+def test_without_bounds_the_data_choose_and_find_more_evidence(problem):
+    near = near_problem(problem, EVENTS, rng=np.random.default_rng(3))
+    held, free = (fit_gaussian(near, GaussianSettings(n_x=8, n_q2=8, passes=2, bounded=b)).facts for b in (True, False))
+    assert held["at_bound"] and len(free["at_bound"]) < len(held["at_bound"])
+    assert free["log_evidence"] > held["log_evidence"]
+    outside = [n for n, v in free["hyperparameters"].items() if n.startswith("amplitude") and v < 0.5]
+    assert set(outside) & set(held["at_bound"])
 
 
 def test_progress_and_the_same_digits_again(problem):

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from nuinfer.closure.envelope import envelope
-from nuinfer.closure.gaussian_prior import Evidence, on_bound, spline_basis
+from nuinfer.closure.gaussian_prior import BOUNDS, WIDE_BOUNDS, Evidence, on_bound, spline_basis
 from nuinfer.closure.learned import Learned
 from nuinfer.closure.near_data import NearProblem
 from nuinfer.closure.operator import columns
@@ -61,12 +61,13 @@ def fit_gaussian(
     # One more than observed to begin with, so that empty bins do not rule.
     expected = problem.data.share * events + 1.0
     theta = np.log(np.tile([0.5, 0.3, 0.3], 3))
+    bounds = BOUNDS if settings.bounded else WIDE_BOUNDS
     for i in range(settings.passes):
         weight = (events / n_bins) ** 2 / np.maximum(expected, LEAST_COUNT)
         weighted = np.sqrt(weight)[:, None] * d
         filled = expected > LEAST_COUNT
         evidence = Evidence(weighted.T @ weighted, d.T @ (weight * y), *axes, settings.kernel)
-        theta = evidence.maximise(theta, settings.iterations)
+        theta = evidence.maximise(theta, settings.iterations, bounds)
         posterior = evidence.posterior(theta)
         model = d @ posterior.mean
         expected = model * events / n_bins
@@ -82,7 +83,7 @@ def fit_gaussian(
         factor=(factor / n_bins).astype(np.float32),
         facts={
             "hyperparameters": dict(zip(names, np.exp(theta).tolist(), strict=True)),
-            "at_bound": [name for name, value in zip(names, theta, strict=True) if on_bound(name, value)],
+            "at_bound": [name for name, value in zip(names, theta, strict=True) if on_bound(name, value, bounds)],
             "log_evidence": posterior.log_evidence,
             "chi2": float(np.sum(weight[filled] * (y - model)[filled] ** 2)),
             "bins_in_chi2": int(filled.sum()),

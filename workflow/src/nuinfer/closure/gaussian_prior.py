@@ -11,6 +11,7 @@ For data y = D c + noise of covariance V, everything is closed:
     \ln p(y|K) = \tfrac12\hat c^T D^TV^{-1}y - \tfrac12\ln|K| + \tfrac12\ln|S| + \mathrm{const.}
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,9 +55,13 @@ def kernel(name: str, distance: np.ndarray, length: float) -> tuple[np.ndarray, 
     return (1.0 + s + s * s / 3.0) * decay, s * s / 3.0 * (1.0 + s) * decay
 
 
-def on_bound(name: str, log_value: float) -> bool:
-    """Return whether a hyperparameter, as ``length_x_2``, is at one of its :data:`BOUNDS`."""
-    return bool(np.min(np.abs(np.log(BOUNDS[name.rsplit("_", 1)[0]]) - log_value)) < 1e-3)
+WIDE_BOUNDS = {"amplitude": (1e-3, 1e2), "length_x": (0.05, 5.0), "length_q2": (0.05, 5.0)}
+"""What leaves the choice to the data."""
+
+
+def on_bound(name: str, log_value: float, bounds: Mapping[str, tuple[float, float]] = BOUNDS) -> bool:
+    """Return whether a hyperparameter, as ``length_x_2``, is at one of its ``bounds``."""
+    return bool(np.min(np.abs(np.log(bounds[name.rsplit("_", 1)[0]]) - log_value)) < 1e-3)
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,11 @@ class Evidence:
         inverse, _ = lapack.dtrtri(np.tril(cholesky), lower=1)
         return Posterior(mean, np.tril(inverse), value)
 
-    def maximise(self, theta: np.ndarray, iterations: int) -> np.ndarray:
-        """Return the hyperparameters of greatest ln p(y) within :data:`BOUNDS`, searched from ``theta``."""
-        bounds = [tuple(np.log(BOUNDS[name])) for _ in range(3) for name in ("amplitude", "length_x", "length_q2")]
+    def maximise(
+        self, theta: np.ndarray, iterations: int, within: Mapping[str, tuple[float, float]] = BOUNDS
+    ) -> np.ndarray:
+        """Return the hyperparameters of greatest ln p(y) ``within`` bounds, searched from ``theta``."""
+        bounds = [tuple(np.log(within[name])) for _ in range(3) for name in ("amplitude", "length_x", "length_q2")]
         # Per datum: L-BFGS's first step is as long as its gradient.
         scale = 1e-3
 

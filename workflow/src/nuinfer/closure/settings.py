@@ -46,7 +46,8 @@ PUBLISHED = MlpSettings(steps=10_000, rate=1e-3, schedule="constant", beta2=0.99
 class GaussianSettings:
     """``n_x`` x ``n_q2`` splines a function; ``passes`` of variances and hyperparameters, ``iterations`` of the latter in each.
 
-    ``exact_events`` stands for the size of an infinite sample: how precisely the exact density is to be followed.
+    ``exact_events`` stands for the size of an infinite sample: how precisely the exact density is to be followed.  Without
+    ``bounded`` the hyperparameters are the data's alone, and the bands too narrow (:mod:`nuinfer.closure.gaussian_prior`).
     """
 
     n_x: int = 18
@@ -56,6 +57,7 @@ class GaussianSettings:
     passes: int = 3
     iterations: int = 30
     exact_events: float = 1e9
+    bounded: bool = True
 
     def __post_init__(self) -> None:
         if min(self.n_x, self.n_q2) < 4 or min(self.passes, self.iterations) < 1:
