@@ -24,9 +24,9 @@ JITTER = 1e-6
 BOUNDS = {"amplitude": (0.5, 1e2), "length_x": (0.05, 0.5), "length_q2": (0.05, 0.5)}
 """A function may differ from its envelope by order one, and is not taken to be smoother than 0.5 of the mesh's range.
 
-Left free, data choose a stiffer prior, by some 20 in the logarithm of the evidence, whose bands cover less than they claim
-(CT18NNLO, thirty million: 62 +- 4 % and 89 +- 3 % of events instead of 68 % and 95 %): functions of one smoothness everywhere are
-not what the truth is drawn from.  With the bounds, which most amplitudes then sit at, bands are a little conservative."""
+Left free, data choose a stiffer prior whose bands cover less than they claim (CT18NNLO, thirty million: 62 +- 4 % and
+89 +- 3 % of events instead of 68 % and 95 %): functions of one smoothness everywhere are not what the truth is drawn from.
+With the bounds, which most amplitudes then sit at, bands are a little conservative."""
 
 
 @dataclass(frozen=True)
