@@ -26,6 +26,7 @@ TUNES = config["tunes"]
 STUDIES = config["studies"]
 EXPERIMENTS = list(dict.fromkeys(study["experiment"] for study in STUDIES.values()))
 STUDY_FIGURES = ["density", "marginals", "slices"]
+NETWORKS = ["mlp", "published", "blackbox"]
 
 
 wildcard_constraints:
@@ -194,7 +195,7 @@ def experiment_label(wildcards):
 def closure_figures():
     """Captions of every figure of the closure studies."""
     functions = [s for s in STUDIES if learner_of(s)["name"] != "blackbox"]
-    trained = [e for e in EXPERIMENTS if studies_of(e, "mlp", "published", "blackbox")]
+    trained = [e for e in EXPERIMENTS if studies_of(e, *NETWORKS)]
     return [
         *expand("<results>/figures/closure/{study}/captions.json", study=STUDIES),
         *expand("<results>/figures/closure/{study}/functions.json", study=functions),

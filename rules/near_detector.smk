@@ -1,7 +1,5 @@
 # Cross sections learned at the near detector: the truth, its data, learners, and how well they predict the far detector.
 
-NETWORKS = ["mlp", "published", "blackbox"]
-
 
 rule operator:
     """Build an experiment's sparse map from structure functions and flux to counts in bins."""
