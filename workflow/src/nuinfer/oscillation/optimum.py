@@ -1,0 +1,145 @@
+"""The highest point of many likelihoods at once, in each octant of theta_23.
+
+The survival probability is nearly the same for sin^2(theta_23) mirrored at 0.51: most likelihoods have two maxima.  Both are
+sought, each in its own octant, from the best point of a grid, and climbed by Newton's method: no result depends on where a
+search began.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from nuinfer.oscillation.plane import Plane
+
+SCAN = (24, 64)
+"""Points of the first scan over one octant's sin^2(theta_23) and over dm^2_31."""
+BLOCK = 250
+"""Likelihoods scanned together: memory, and a fixed size so that results do not depend on how work is cut."""
+STEPS = 60
+EDGE = 1e-9
+"""An optimum closer than this share of the range to its end lies on it."""
+
+
+@dataclass(frozen=True)
+class Optima:
+    """Highest points ``(n, 2)``, lower octant first: parameters, log-likelihoods and whether the fitted range cut them off.
+
+    An octant without a maximum of its own has its highest point on maximal mixing.
+    """
+
+    sin2_theta23: np.ndarray
+    dm31_ev2: np.ndarray
+    loglike: np.ndarray
+    on_edge: np.ndarray
+
+    @property
+    def best(self) -> "Optima":
+        """The better octant's, all ``(n,)``; of equal ones the lower's."""
+        pick = self.loglike.argmax(axis=1)[:, None]
+        fields = (self.sin2_theta23, self.dm31_ev2, self.loglike, self.on_edge)
+        return Optima(*(np.take_along_axis(f, pick, axis=1)[:, 0] for f in fields))
+
+
+def octant_optima(coefficients: np.ndarray, plane: Plane) -> Optima:
+    """Return the optima of log-likelihoods ``(n, n_sin2, n_dm31)`` on ``plane``."""
+    found = [
+        [_climb(block, plane, *box) for box in _octants()]
+        for block in np.split(coefficients, range(BLOCK, len(coefficients), BLOCK))
+        if len(block)
+    ]
+    z = np.concatenate([np.stack([o[0] for o in octants], axis=1) for octants in found])
+    loglike = np.concatenate([np.stack([o[1] for o in octants], axis=1) for octants in found])
+    (low, high), (below, above) = plane.range.sin2_theta23, plane.range.dm31_ev2
+    on_edge = np.any(np.abs(z) > 1.0 - 2.0 * EDGE, axis=-1)
+    return Optima(
+        low + 0.5 * (high - low) * (z[..., 0] + 1.0), below + 0.5 * (above - below) * (z[..., 1] + 1.0), loglike, on_edge
+    )
+
+
+def _octants() -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ends of the octants in the scaled sin^2(theta_23): the range is symmetric about maximal mixing."""
+    return (-1.0, 0.0), (0.0, 1.0)
+
+
+def _climb(c: np.ndarray, plane: Plane, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return scaled points ``(n, 2)`` and heights ``(n,)`` of the highest points with scaled sin^2 in [low, high]."""
+    lowest, highest = np.array([low, -1.0]), np.array([high, 1.0])
+    z = _scan(c, lowest, highest)
+    value, slope, bend = _derivatives(c, z)
+    active = np.arange(len(c))
+    for _ in range(STEPS):
+        step = _step(z[active], slope[active], bend[active], lowest, highest)
+        trial = np.clip(z[active] + step, lowest, highest)
+        new = _derivatives(c[active], trial)
+        # A likelihood that got lower keeps its point and tries a shorter step towards it, which _climb_back finds.
+        worse = new[0] < value[active] - 1e-12 * np.abs(value[active])
+        if worse.any():
+            trial[worse] = _climb_back(c[active][worse], z[active][worse], trial[worse], value[active][worse])
+            again = _derivatives(c[active][worse], trial[worse])
+            for whole, part in zip(new, again, strict=True):
+                whole[worse] = part
+        moved = np.abs(trial - z[active]).max(axis=1)
+        z[active] = trial
+        for whole, part in zip((value, slope, bend), new, strict=True):
+            whole[active] = part
+        active = active[moved > 1e-11]
+        if not active.size:
+            break
+    return z, value
+
+
+def _scan(c: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    a, b = (np.linspace(lo, hi, n) for lo, hi, n in zip(lowest, highest, SCAN, strict=True))
+    heights = chebyshev.chebvander(a, c.shape[1] - 1) @ c @ chebyshev.chebvander(b, c.shape[2] - 1).T
+    i, j = np.unravel_index(heights.reshape(len(c), -1).argmax(axis=1), SCAN)
+    return np.stack([a[i], b[j]], axis=1)
+
+
+def _derivatives(c: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return value ``(n,)``, slope ``(n, 2)`` and second derivatives ``(n, 3)``: 00, 01, 11."""
+    p, q = (_polynomials(z[:, i], c.shape[1 + i]) for i in range(2))
+    rows = [np.einsum("ni,nij->nj", p[k], c) for k in range(3)]
+    value = (rows[0] * q[0]).sum(axis=1)
+    slope = np.stack([(rows[1] * q[0]).sum(axis=1), (rows[0] * q[1]).sum(axis=1)], axis=1)
+    bend = np.stack([(rows[2] * q[0]).sum(axis=1), (rows[1] * q[1]).sum(axis=1), (rows[0] * q[2]).sum(axis=1)], axis=1)
+    return value, slope, bend
+
+
+def _polynomials(z: np.ndarray, n: int) -> list[np.ndarray]:
+    """Return T_0 ... T_(n-1) at ``z`` and their first and second derivatives, each ``(len(z), n)``."""
+    values, first = chebyshev.chebvander(z, n - 1), _derivative_matrix(n)
+    return [values, values @ first, values @ first @ first]
+
+
+def _derivative_matrix(n: int) -> np.ndarray:
+    """Return D ``(n, n)``: column j holds the coefficients of T_j's derivative."""
+    matrix = np.zeros((n, n))
+    for j, unit in enumerate(np.eye(n)):
+        derivative = chebyshev.chebder(unit)
+        matrix[: derivative.size, j] = derivative if n > 1 else 0.0
+    return matrix
+
+
+def _step(z: np.ndarray, slope: np.ndarray, bend: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Return Newton's step uphill, within a tenth of the range; a coordinate pressed against its end stays there."""
+    held = ((z <= lowest) & (slope < 0)) | ((z >= highest) & (slope > 0))
+    g = np.where(held, 0.0, slope)
+    a, b, d = bend.T
+    b = np.where(held.any(axis=1), 0.0, b)
+    a, d = np.where(held[:, 0], -1.0, a), np.where(held[:, 1], -1.0, d)
+    determinant = a * d - b * b
+    newton = np.stack([-(d * g[:, 0] - b * g[:, 1]), -(a * g[:, 1] - b * g[:, 0])], axis=1)
+    concave = (a < 0) & (determinant > 0)
+    newton /= np.where(concave, determinant, 1.0)[:, None]
+    size = np.maximum(np.abs(a) + np.abs(b), np.abs(d) + np.abs(b))
+    uphill = g / np.where(size > 0, size, 1.0)[:, None]
+    return np.clip(np.where(concave[:, None], newton, uphill), -0.1, 0.1)
+
+
+def _climb_back(c: np.ndarray, start: np.ndarray, trial: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Return points between ``start`` and ``trial`` that are not lower than ``start``, halving the step up to it."""
+    point = trial
+    for _ in range(30):
+        point = np.where((_derivatives(c, point)[0] < value)[:, None], 0.5 * (start + point), point)
+    return np.where((_derivatives(c, point)[0] < value)[:, None], start, point)
