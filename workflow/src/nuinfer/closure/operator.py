@@ -1,4 +1,4 @@
-"""The forward operator: expected counts per bin as a linear map of structure functions, and of the flux.
+"""The forward operator: expected counts per bin, or densities at events, linear in structure functions and in the flux.
 
     N(bin) = int_bin dE_l dcos(theta) int dE_nu Phi(E_nu) [K_1 W_1 + K_2 W_2 +- K_3 W_3](x, Q^2)
 
@@ -25,15 +25,15 @@ from nuinfer.physics.structure_function_forms import lepton_sign
 
 
 @dataclass(frozen=True)
-class ForwardOperator:
-    """Sparse A of counts ``(n_bins,)`` = A(flux) w, w = structure functions ``(3, n_nodes)`` on ``mesh``.
+class PointOperator:
+    """Sparse A of rates ``(n_rows,)`` = A(flux) w, w = structure functions ``(3, n_nodes)`` on ``mesh``.
 
-    The matrix of any flux has the one pattern ``indptr``, ``indices`` (bins by mesh nodes, compressed rows).  Knot k fills
-    the places ``place[start[k]:start[k + 1]]`` of it with ``value[:, start[k]:start[k + 1]]``, one row a structure function,
-    the sign of the third included.
+    A row is a weighted sum of phase-space points: a bin's content, or the density at an event.  The matrix of any flux has
+    the one pattern ``indptr``, ``indices`` (rows by mesh nodes, compressed rows).  Knot k fills the places
+    ``place[start[k]:start[k + 1]]`` of it with ``value[:, start[k]:start[k + 1]]``, one row a structure function, the sign of
+    the third included.
     """
 
-    grid: LeptonGrid
     mesh: Mesh
     knots_gev: np.ndarray
     mass_gev: float
@@ -45,11 +45,11 @@ class ForwardOperator:
     value: np.ndarray
 
     @property
-    def n_bins(self) -> int:
-        return self.grid.n_bins
+    def n_rows(self) -> int:
+        return self.indptr.size - 1
 
     def matrix(self, flux_at_knots: np.ndarray) -> sparse.csr_matrix:
-        """Return A ``(n_bins, 3 * n_nodes)`` of a flux given at the knots; column ``3 * node + a``, a = 0, 1, 2.
+        """Return A ``(n_rows, 3 * n_nodes)`` of a flux given at the knots; column ``3 * node + a``, a = 0, 1, 2.
 
         Raises InputError where the flux has another length than the knots, or is negative or not finite.
         """
@@ -62,19 +62,30 @@ class ForwardOperator:
         data = [sparse.csc_matrix((v, self.place, self.start), shape=shape) @ flux for v in self.value]
         columns = (3 * self.indices[:, None] + np.arange(3, dtype=self.indices.dtype)).ravel()
         return sparse.csr_matrix(
-            (np.stack(data, axis=1).ravel(), columns, 3 * self.indptr), shape=(self.n_bins, 3 * self.mesh.n_nodes)
+            (np.stack(data, axis=1).ravel(), columns, 3 * self.indptr), shape=(self.n_rows, 3 * self.mesh.n_nodes)
         )
 
     def counts_by_knot(self, w: np.ndarray) -> np.ndarray:
-        """Return counts ``(n_knots, n_bins)`` for a flux that is one at a single knot, w ``(3, n_nodes)``."""
-        rows = np.repeat(np.arange(self.n_bins), np.diff(self.indptr))
-        counts = np.empty((self.knots_gev.size, self.n_bins))
+        """Return rates ``(n_knots, n_rows)`` for a flux that is one at a single knot, w ``(3, n_nodes)``."""
+        rows = np.repeat(np.arange(self.n_rows), np.diff(self.indptr))
+        counts = np.empty((self.knots_gev.size, self.n_rows))
         for k in range(self.knots_gev.size):
             part = slice(self.start[k], self.start[k + 1])
             place = self.place[part]
             terms = np.einsum("ai,ai->i", self.value[:, part], w[:, self.indices[place]])
-            counts[k] = np.bincount(rows[place], terms, minlength=self.n_bins)
+            counts[k] = np.bincount(rows[place], terms, minlength=self.n_rows)
         return counts
+
+
+@dataclass(frozen=True)
+class ForwardOperator(PointOperator):
+    """The operator whose rows are the bins of ``grid``."""
+
+    grid: LeptonGrid
+
+    @property
+    def n_bins(self) -> int:
+        return self.grid.n_bins
 
 
 def columns(w: np.ndarray) -> np.ndarray:
@@ -96,8 +107,23 @@ def build_operator(
 
     ``points_per_axis`` squared phase-space points integrate a bin; ``refine`` multiplies the energy nodes.
     """
-    knots = np.asarray(knots_gev, float)
     points = grid.points(points_per_axis)
+    at_points = point_operator(points, grid.n_bins, mesh, knots_gev, mass_gev, antineutrino, refine, progress)
+    return ForwardOperator(**vars(at_points), grid=grid)
+
+
+def point_operator(
+    points: GridPoints,
+    n_rows: int,
+    mesh: Mesh,
+    knots_gev: np.ndarray,
+    mass_gev: float,
+    antineutrino: bool = False,
+    refine: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> PointOperator:
+    """Build the operator whose row r sums ``points`` with ``bins`` r, weighted by ``weight`` (GeV for integrals over a bin)."""
+    knots = np.asarray(knots_gev, float)
     merged, parts = [], {0: [], 1: []}
     for nodes in energy_nodes(points, knots, mass_gev, refine):
         while len(merged) < nodes.interval:
@@ -111,7 +137,7 @@ def build_operator(
             progress(nodes.interval + 1, knots.size - 1)
     while len(merged) < knots.size:
         merged.append(_merged(parts.pop(len(merged), [])))
-    return _assembled(grid, mesh, knots, mass_gev, antineutrino, merged)
+    return _assembled(n_rows, mesh, knots, mass_gev, antineutrino, merged)
 
 
 Terms = tuple[np.ndarray, np.ndarray]
@@ -149,17 +175,16 @@ def _merged(parts: list[Terms]) -> Terms:
 
 
 def _assembled(
-    grid: LeptonGrid, mesh: Mesh, knots: np.ndarray, mass_gev: float, antineutrino: bool, merged: list
-) -> ForwardOperator:
+    n_rows: int, mesh: Mesh, knots: np.ndarray, mass_gev: float, antineutrino: bool, merged: list
+) -> PointOperator:
     keys = np.unique(np.concatenate([k for k, _ in merged]))
     rows, columns = np.divmod(keys, mesh.n_nodes)
-    return ForwardOperator(
-        grid=grid,
+    return PointOperator(
         mesh=mesh,
         knots_gev=knots,
         mass_gev=float(mass_gev),
         antineutrino=bool(antineutrino),
-        indptr=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=grid.n_bins))]).astype(np.int32),
+        indptr=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]).astype(np.int32),
         indices=columns.astype(np.int32),
         start=np.concatenate([[0], np.cumsum([k.size for k, _ in merged])]).astype(np.int32),
         place=np.concatenate([np.searchsorted(keys, k) for k, _ in merged]).astype(np.int32),
