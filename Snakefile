@@ -21,6 +21,7 @@ include: "rules/tune.smk"
 include: "rules/calibrate.smk"
 include: "rules/measure.smk"
 include: "rules/near_detector.smk"
+include: "rules/far_detector.smk"
 include: "rules/report.smk"
 
 
@@ -36,6 +37,12 @@ rule closure:
     input:
         every_draw("<results>/closure/{study}/{draw}/comparison.json"),
         expand("<results>/closure/{study}/coverage.json", study=coverage_studies()),
+
+
+rule oscillation:
+    """Every oscillation fit: best fits, bootstraps and confidence regions, compared with the true cross section's."""
+    input:
+        expand("<results>/fits/{fit}/comparison.json", fit=FITS),
 
 
 rule figures:

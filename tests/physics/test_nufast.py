@@ -134,6 +134,40 @@ def test_arrays_of_parameters_are_the_loop_over_them(rng: np.random.Generator) -
     assert probability(EXAMPLE, 2.5, "mu", "tau").shape == ()
 
 
+def package_probabilities(o: Oscillation, antineutrino: bool, baseline_km_to_inverse_ev: float) -> np.ndarray:
+    """Return ``(from, to, n_enu)`` of nuoscprobexact (arXiv:1904.12391), which has no eigenvectors and no NuFast in it.
+
+    It takes the potential in eV as an input, here half of ours over the energy; for antineutrinos the potential and delta_cp
+    change sign.
+    """
+    reason = "needs the package nuoscprobexact"
+    hamiltonians = pytest.importorskip("hamiltonians3nu", reason=reason)
+    package = pytest.importorskip("oscprob3nu", reason=reason)
+    sines = np.sqrt([o.sin2_theta12, o.sin2_theta23, o.sin2_theta13])
+    sign = -1 if antineutrino else 1
+    vacuum = hamiltonians.hamiltonian_3nu_vacuum_energy_independent(*sines, sign * o.delta_cp_rad, o.dm21_ev2, o.dm31_ev2)
+    potential_ev = sign * 0.5e-9 * MATTER_EV2_PER_GEV * o.electron_fraction * o.density_g_cm3
+    baseline = o.baseline_km * baseline_km_to_inverse_ev
+    found = [
+        package.probabilities_3nu(hamiltonians.hamiltonian_3nu_matter(vacuum, 1e9 * enu, potential_ev), baseline)
+        for enu in ENU_GEV
+    ]
+    return np.moveaxis(np.array(found).reshape(-1, 3, 3), 0, -1)
+
+
+@pytest.mark.parametrize("antineutrino", [False, True])
+@pytest.mark.parametrize("o", SETS, ids=["example", "with SK", "without SK", "inverted"])
+def test_an_independent_package_agrees(o: Oscillation, antineutrino: bool) -> None:
+    ours = np.array(probability_matrix(o, ENU_GEV, antineutrino))
+    same_unit = package_probabilities(o, antineutrino, 4e9 * PHASE_GEV_PER_EV2_KM)
+    np.testing.assert_allclose(ours, same_unit, rtol=0, atol=1e-12)
+    # With the package's own hbar c, which differs in the seventh digit.
+    own_unit = package_probabilities(o, antineutrino, pytest.importorskip("globaldefs").CONV_KM_TO_INV_EV)
+    np.testing.assert_allclose(ours, own_unit, rtol=0, atol=2e-6)
+    # Neutrinos taken for antineutrinos do not agree.
+    assert np.abs(ours - package_probabilities(o, not antineutrino, 4e9 * PHASE_GEV_PER_EV2_KM)).max() > 0.01
+
+
 def test_bad_input_is_named() -> None:
     for enu in (0.0, -2.5, np.nan, np.array([1.0, np.inf])):
         with pytest.raises(InputError, match="enu_gev must be positive"):

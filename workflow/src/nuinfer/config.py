@@ -8,10 +8,14 @@ from typing import Any
 
 from nuinfer.config_closure import check_closure
 from nuinfer.config_names import exists, refers
+from nuinfer.config_oscillation import check_oscillation
 from nuinfer.errors import InputError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-SECTIONS = ("simulations", "measurements", "observations", "estimators", "tunes", "experiments", "learners", "studies")
+SECTIONS = (
+    *("simulations", "measurements", "observations", "estimators", "tunes"),
+    *("experiments", "learners", "studies", "far_samples", "fits"),
+)
 MEASURED = "measured"
 """The observation that is the tune's measurement."""
 
@@ -34,6 +38,7 @@ def checked(config: Mapping[str, Any], schema_path: Path, root: Path) -> dict[st
     _check_measurements(config, root)
     _check_tunes(config)
     check_closure(config, root)
+    check_oscillation(config, root)
     return config
 
 

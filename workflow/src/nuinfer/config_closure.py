@@ -11,11 +11,13 @@ from nuinfer.errors import InputError
 def check_closure(config: dict, root: Path) -> None:
     """Add the library's learners to the configuration's own; raise InputError for the first thing that does not fit.
 
-    An experiment that no study uses is not looked at: its files need not be there.
+    An experiment that no study and no fit uses is not looked at: its files need not be there.
     """
     from nuinfer.oscillation.nufast import phase_gev
 
     used = {study["experiment"] for study in config["studies"].values()}
+    fitted = {name for fit in config["fits"].values() for name in fit["samples"]}
+    used |= {sample["experiment"] for name, sample in config["far_samples"].items() if name in fitted}
     for name, experiment in config["experiments"].items():
         oscillation = experiment["oscillation"]
         # Rounded up to half a GeV: parameters moved within their errors keep the energy knots and all that is made on them.

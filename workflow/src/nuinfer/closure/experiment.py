@@ -1,7 +1,7 @@
 """A closure experiment: flux, target, energy range and bins, with the truth that its near detector sees."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,13 @@ def make_experiment(settings: Mapping[str, Any], flux_path: Path) -> Experiment:
         target=Target(**settings["target"]),
         antineutrino=settings["antineutrino"],
     )
+
+
+def refined_knots(experiment: Experiment, parts: int = 5) -> Experiment:
+    """Return the experiment with every knot interval cut in ``parts``: an oscillated flux is linear in between."""
+    place = np.linspace(0, experiment.knots_gev.size - 1, parts * (experiment.knots_gev.size - 1) + 1)
+    knots = np.interp(place, np.arange(experiment.knots_gev.size), experiment.knots_gev)
+    return replace(experiment, knots_gev=knots, near_flux=np.interp(knots, experiment.knots_gev, experiment.near_flux))
 
 
 def far_flux(near: Truth | Experiment, oscillation: Mapping[str, Any]) -> np.ndarray:

@@ -21,7 +21,7 @@ def bootstrap(table: np.ndarray, plane: Plane, n: int, seed: int, *key: str | in
     # Less a common constant: sums stay small, and rounding with them.
     table = table - table.mean(axis=0)
     found = []
-    for block in range(-(-n // BLOCK)):
+    for block in range(max(1, -(-n // BLOCK))):
         size = min(BLOCK, n - block * BLOCK)
         weights = multiplicities(table.shape[1], BLOCK, stream(seed, "bootstrap", *key, block))[:size]
         found.append(octant_optima(plane.coefficients(weights.astype(float) @ table.T), plane))

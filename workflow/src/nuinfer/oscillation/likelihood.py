@@ -62,6 +62,8 @@ def far_model(
 
     ``kernel`` may be ``bins`` itself.  Raises InputError for shapes that do not fit and values that are not finite.
     """
+    if bins.ndim != 2 or flux.shape != (len(bins),):
+        raise InputError(f"far-detector model: flux {flux.shape} and bins {bins.shape}, which need one row per energy knot")
     magnitude = np.abs(bins)
     weight = flux[:, None] * magnitude
     negative = float(weight[bins < 0].sum() / weight.sum()) if weight.sum() > 0 else 0.0

@@ -46,7 +46,6 @@ def octant_optima(coefficients: np.ndarray, plane: Plane) -> Optima:
     found = [
         [_climb(block, plane, *box) for box in _octants()]
         for block in np.split(coefficients, range(BLOCK, len(coefficients), BLOCK))
-        if len(block)
     ]
     z = np.concatenate([np.stack([o[0] for o in octants], axis=1) for octants in found])
     loglike = np.concatenate([np.stack([o[1] for o in octants], axis=1) for octants in found])
@@ -92,7 +91,7 @@ def _climb(c: np.ndarray, plane: Plane, low: float, high: float) -> tuple[np.nda
 def _scan(c: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
     a, b = (np.linspace(lo, hi, n) for lo, hi, n in zip(lowest, highest, SCAN, strict=True))
     heights = chebyshev.chebvander(a, c.shape[1] - 1) @ c @ chebyshev.chebvander(b, c.shape[2] - 1).T
-    i, j = np.unravel_index(heights.reshape(len(c), -1).argmax(axis=1), SCAN)
+    i, j = np.unravel_index(heights.reshape(len(c), SCAN[0] * SCAN[1]).argmax(axis=1), SCAN)
     return np.stack([a[i], b[j]], axis=1)
 
 
@@ -122,19 +121,40 @@ def _derivative_matrix(n: int) -> np.ndarray:
 
 
 def _step(z: np.ndarray, slope: np.ndarray, bend: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
-    """Return Newton's step uphill, within a tenth of the range; a coordinate pressed against its end stays there."""
+    """Return a step uphill, within a tenth of the range and the ends; a coordinate pressed against its end stays there.
+
+    Where the function is concave it is the best step of the second-order expansion in that box, elsewhere along the slope.
+    """
     held = ((z <= lowest) & (slope < 0)) | ((z >= highest) & (slope > 0))
     g = np.where(held, 0.0, slope)
     a, b, d = bend.T
     b = np.where(held.any(axis=1), 0.0, b)
     a, d = np.where(held[:, 0], -1.0, a), np.where(held[:, 1], -1.0, d)
-    determinant = a * d - b * b
-    newton = np.stack([-(d * g[:, 0] - b * g[:, 1]), -(a * g[:, 1] - b * g[:, 0])], axis=1)
-    concave = (a < 0) & (determinant > 0)
-    newton /= np.where(concave, determinant, 1.0)[:, None]
+    shortest, longest = np.maximum(lowest - z, -0.1), np.minimum(highest - z, 0.1)
+    concave = (a < 0) & (a * d - b * b > 0)
     size = np.maximum(np.abs(a) + np.abs(b), np.abs(d) + np.abs(b))
     uphill = g / np.where(size > 0, size, 1.0)[:, None]
-    return np.clip(np.where(concave[:, None], newton, uphill), -0.1, 0.1)
+    best = np.clip(uphill, shortest, longest)
+    best[concave] = _best_in_box(*(v[concave] for v in (g, a, b, d, shortest, longest)))
+    return best
+
+
+def _best_in_box(
+    g: np.ndarray, a: np.ndarray, b: np.ndarray, d: np.ndarray, shortest: np.ndarray, longest: np.ndarray
+) -> np.ndarray:
+    """Return the highest points of concave g s + s H s / 2 with s in a box: Newton's step, or the best one on a side.
+
+    Newton's step cut at the box could lead downhill, on a ridge that runs across the axes.
+    """
+    newton = np.stack([-(d * g[:, 0] - b * g[:, 1]), -(a * g[:, 1] - b * g[:, 0])], axis=1) / (a * d - b * b)[:, None]
+    sides = [(s, np.clip(-(g[:, 1] + b * s) / d, shortest[:, 1], longest[:, 1])) for s in (shortest[:, 0], longest[:, 0])]
+    sides += [(np.clip(-(g[:, 0] + b * t) / a, shortest[:, 0], longest[:, 0]), t) for t in (shortest[:, 1], longest[:, 1])]
+    steps = np.stack([np.stack(side, axis=1) for side in sides])
+    s, t = steps[..., 0], steps[..., 1]
+    gain = g[:, 0] * s + g[:, 1] * t + 0.5 * (a * s * s + d * t * t) + b * s * t
+    on_side = np.take_along_axis(steps, gain.argmax(axis=0)[None, :, None], axis=0)[0]
+    inside = np.all((newton >= shortest) & (newton <= longest), axis=1)
+    return np.where(inside[:, None], newton, on_side)
 
 
 def _climb_back(c: np.ndarray, start: np.ndarray, trial: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -12,9 +12,9 @@ from numpy.polynomial import chebyshev
 
 from nuinfer.errors import InputError
 
-NODES_PER_SIN2 = 55.0
-"""Nodes per unit of sin^2(theta_23), and the least number: 17 over 0.35 to 0.65, a log-likelihood of 6,200 events to 1e-4."""
-NODES_PER_DM31_EV2 = 27e3
+NODES_PER_SIN2 = 68.0
+"""Nodes per unit of sin^2(theta_23), and the least number: 21 over 0.35 to 0.65, a log-likelihood of 6,200 events to 1e-6."""
+NODES_PER_DM31_EV2 = 35e3
 LEAST_NODES = 8
 
 
@@ -39,7 +39,7 @@ class FitRange:
                 f"or [{1 - high:g}, {high:g}]"
             )
         below, above = self.dm31_ev2
-        if not below < above or below * above <= 0:
+        if not -np.inf < below < above < np.inf or below * above <= 0:
             raise InputError(f"range of dm31_ev2: [{below:g}, {above:g}] must increase and keep one sign, that of the ordering")
 
     def widened(self, sin2: bool, dm31_low: bool, dm31_high: bool, by: float = 0.3) -> "FitRange":

@@ -1,0 +1,109 @@
+r"""Confidence regions by the likelihood ratio with the distribution that pseudo-experiments give it (Feldman and Cousins).
+
+At a point the statistic is :math:`\lambda = 2(\max\ln L - \ln L)` (physics/9711021), its confidence level the share of toys
+with a smaller one.  A hypothesis may leave parameters free: an interval of one parameter, or a value of sin^2(2 theta_23),
+whose octant is open.  The likelihood is then maximised over them, and the toys are those of the data's best point in it
+("profiled", arXiv:2207.14353).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nuinfer.oscillation.regions import Confidence, RegionGrid
+from nuinfer.oscillation.toys import Toys
+
+BLOCK = 200
+"""Toys on the grid at once: memory."""
+FAR = 40.0
+"""Where the data's statistic exceeds this no toy is asked: the level is one."""
+
+
+class _Share:
+    """Weighted share of toys whose statistic is below the data's, summed block by block, for hypotheses of one shape."""
+
+    def __init__(self, observed: np.ndarray) -> None:
+        self.observed = observed
+        self.below, self.total, self.squares = (np.zeros_like(observed) for _ in range(3))
+
+    def add(self, statistic: np.ndarray, weight: np.ndarray) -> None:
+        self.below += np.where(statistic < self.observed, weight, 0.0).sum(axis=0)
+        self.total += weight.sum(axis=0)
+        self.squares += np.square(weight).sum(axis=0)
+
+    @property
+    def level(self) -> np.ndarray:
+        judged = (self.observed < FAR) & (self.total > 0)
+        return np.where(judged, self.below / np.where(judged, self.total, 1.0), 1.0)
+
+    @property
+    def effective(self) -> np.ndarray:
+        """Effective number of toys at every hypothesis."""
+        return self.total**2 / np.where(self.squares > 0, self.squares, 1.0)
+
+
+def likelihood_confidence(
+    toys: Toys,
+    surface: np.ndarray,
+    highest: float,
+    grid: RegionGrid,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[Confidence, dict[str, float]]:
+    """Return the regions of data with coefficients ``surface`` and maximum ``highest``, on the toys' plane.
+
+    Also facts: the effective number of toys, least and median, over the points of the 3-sigma region.
+    """
+    plane, axes = toys.plane, (grid.sin2_theta23, grid.dm31_ev2)
+    data = 2.0 * (highest - plane.on_grid(surface, *axes))
+    half = len(data) // 2
+    # Hypotheses of sin^2(2 theta_23): the lower half of the axis, and the upper one mirrored onto it.
+    folded = _folded(data)
+    upper = data[half:][::-1] < data[:half]
+    row, column = data.argmin(axis=0), data.argmin(axis=1)
+    folded_column = folded.argmin(axis=1)
+    lower_rows = np.arange(half)
+    folded_row = np.where(upper[lower_rows, folded_column], len(data) - 1 - lower_rows, lower_rows)
+    joint, joint_folded = _Share(data), _Share(folded)
+    of_sin2, of_dm31, of_folded = _Share(data.min(axis=1)), _Share(data.min(axis=0)), _Share(folded.min(axis=1))
+    n = len(toys.coefficients)
+    for start in range(0, n, BLOCK):
+        part = slice(start, start + BLOCK)
+        heights = plane.on_grid(toys.coefficients[part], *axes)
+        weight = np.exp(heights - toys.log_mixture[part, None, None])
+        statistic = 2.0 * (toys.highest[part, None, None] - heights)
+        joint.add(statistic, weight)
+        both = _folded(statistic)
+        joint_folded.add(both, np.where(upper, weight[:, half:][:, ::-1], weight[:, :half]))
+        of_sin2.add(statistic.min(axis=2), weight[:, np.arange(2 * half), column])
+        of_dm31.add(statistic.min(axis=1), weight[:, row, np.arange(weight.shape[2])])
+        of_folded.add(both.min(axis=2), weight[:, folded_row, folded_column])
+        if progress:
+            progress(min(start + BLOCK, n), n, "toys")
+    found = Confidence(joint.level, joint_folded.level, of_sin2.level, of_folded.level, of_dm31.level)
+    inside = joint.effective[joint.level < 0.9973]
+    facts = {"toys": float(n)}
+    if inside.size:
+        facts |= {"effective_toys_least": float(inside.min()), "effective_toys_median": float(np.median(inside))}
+    return found, facts
+
+
+def set_confidence(toys: Toys, heights: np.ndarray, data: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Return the confidence level ``(n_data,)`` of one hypothesis, a set of points: what a whole grid of them is made of.
+
+    ``heights`` ``(n_toys, n_points)`` and ``data`` ``(n_data, n_points)`` are log-likelihoods at the points, ``highest``
+    ``(n_data,)`` the data's maxima.
+    """
+    statistic = 2.0 * (toys.highest - heights.max(axis=1))
+    best = data.argmax(axis=1)
+    observed = 2.0 * (highest - data.max(axis=1))
+    levels = np.empty(len(data))
+    for i, (at, value) in enumerate(zip(best, observed, strict=True)):
+        weight = np.exp(heights[:, at] - toys.log_mixture)
+        levels[i] = weight[statistic < value].sum() / weight.sum()
+    return levels
+
+
+def _folded(values: np.ndarray) -> np.ndarray:
+    """Return the lesser of both octants' values: axis -2 is sin^2(theta_23), symmetric about one half."""
+    half = values.shape[-2] // 2
+    return np.minimum(values[..., :half, :], values[..., half:, :][..., ::-1, :])
