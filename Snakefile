@@ -3,6 +3,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/common_far.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -43,12 +44,14 @@ rule oscillation:
     """Every oscillation fit: best fits, bootstraps and confidence regions, compared with the true cross section's."""
     input:
         expand("<results>/fits/{fit}/comparison.json", fit=FITS),
+        expand("<results>/far/{sample}/coverage.json", sample=coverage_samples()),
 
 
 rule figures:
     """Every figure, without the report."""
     input:
         closure_figures(),
+        fit_captions(),
         expand("<results>/figures/{tune}/captions.json", tune=TUNES),
         every_observation("<results>/figures/{tune}/{observation}/captions.json"),
 

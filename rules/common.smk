@@ -27,10 +27,6 @@ STUDIES = config["studies"]
 EXPERIMENTS = list(dict.fromkeys(study["experiment"] for study in STUDIES.values()))
 STUDY_FIGURES = ["density", "marginals", "slices"]
 NETWORKS = ["mlp", "published", "blackbox"]
-SAMPLES = config["far_samples"]
-DRAWN_SAMPLES = [name for name, entry in SAMPLES.items() if "events" in entry]
-TABLE_SAMPLES = [name for name, entry in SAMPLES.items() if "table" in entry]
-FITS = config["fits"]
 
 
 def either(names):
@@ -49,9 +45,9 @@ wildcard_constraints:
     study=either(STUDIES),
     draw=r"\d+",
     part=r"\d+",
-    sample=either(SAMPLES),
+    sample=either(config["far_samples"]),
     xsec=either(["true", *STUDIES]),
-    fit=either(FITS),
+    fit=either(config["fits"]),
 
 
 def step_settings(**settings):
@@ -230,50 +226,3 @@ def closure_pictures():
         names = {"captions.json": STUDY_FIGURES, "cost_captions.json": ["cost"]}.get(name, [name.removesuffix(".json")])
         pictures += [f"{folder}/{n}.png" for n in names]
     return pictures
-
-
-def sample_config(wildcards):
-    return SAMPLES[wildcards.sample]
-
-
-def sample_experiment(wildcards):
-    return config["experiments"][sample_config(wildcards)["experiment"]]
-
-
-def sample_settings(wildcards):
-    """What the steps of a sample share: whose events, which draw, and the parameters of the oscillation."""
-    entry = sample_config(wildcards)
-    return {"experiment": entry["experiment"], "draw": entry["draw"], "oscillation": entry["truth"], "seed": SEED}
-
-
-def sample_truth(wildcards):
-    return f"<results>/experiments/{sample_config(wildcards)['experiment']}/truth.h5"
-
-
-def sample_operator(wildcards):
-    return f"<results>/experiments/{sample_config(wildcards)['experiment']}/operator.h5"
-
-
-def learned_file(wildcards):
-    """A study's cross section as a list: empty for the true one."""
-    if wildcards.xsec == "true":
-        return []
-    return [f"<results>/closure/{wildcards.xsec}/{wildcards.draw}/learned.h5"]
-
-
-def fit_entries(name):
-    """The fits of one figure in order: the true cross section on every sample, then each study's."""
-    entry = FITS[name]
-    return [
-        {"sample": s, "xsec": x, "label": cross_section_label(x), "sample_label": SAMPLES[s].get("label", s)}
-        for x in ["true", *entry["studies"]]
-        for s in entry["samples"]
-    ]
-
-
-def cross_section_label(xsec):
-    return "true cross section" if xsec == "true" else STUDIES[xsec].get("label", xsec)
-
-
-def fit_files(name, file):
-    return [f"<results>/far/{e['sample']}/{e['xsec']}/0/{file}" for e in fit_entries(name)]

@@ -40,7 +40,9 @@ rule far_table:
         "<results>/far/{sample}/events.h5",
     params:
         settings=lambda w: step_settings(
-            columns=sample_config(w)["table"]["columns"], smearing=sample_config(w).get("smearing")
+            columns=sample_config(w)["table"]["columns"],
+            tree=sample_config(w)["table"].get("tree"),
+            smearing=sample_config(w).get("smearing"),
         ),
         code=code_hash("nuinfer.steps.far_table"),
     wildcard_constraints:
@@ -152,3 +154,132 @@ rule fit_comparison:
     shell:
         "python -m nuinfer.steps.fit_comparison --fits {input.fits:q} --regions {input.regions:q} --output {output:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule far_coverage_toys:
+    """Throw the pseudo-experiments behind the likelihood ratios of a coverage measurement."""
+    input:
+        truth=sample_truth,
+        operator=sample_operator,
+        learned=learned_file,
+    output:
+        "<results>/far/{sample}/coverage/toys_{xsec}_{draw}.h5",
+    params:
+        settings=lambda w: step_settings(sample=w.sample, **coverage_settings(w), toys=config["fit"]["toys"]),
+        code=code_hash("nuinfer.steps.far_coverage_toys"),
+    resources:
+        mem_mb=3000,
+    log:
+        "<logs>/far_coverage_toys/{sample}_{xsec}_{draw}.log",
+    conda:
+        "../envs/nuinfer.yaml"
+    shell:
+        "python -m nuinfer.steps.far_coverage_toys --truth {input.truth:q} --operator {input.operator:q}"
+        " --learned {input.learned:q} --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule far_coverage:
+    """Draw and fit some pseudo-experiments; keep at which level their regions hold the truth."""
+    input:
+        truth=sample_truth,
+        operator=sample_operator,
+        learned=lambda w: [f"<results>/closure/{s}/0/learned.h5" for s in sample_config(w)["coverage"]["studies"]],
+        toys=lambda w: [f"<results>/far/{w.sample}/coverage/toys_{x}_0.h5" for x in coverage_xsecs(w)],
+    output:
+        "<results>/far/{sample}/coverage/{part}.h5",
+    params:
+        settings=lambda w: step_settings(
+            sample=w.sample,
+            **coverage_settings(w),
+            xsecs=coverage_xsecs(w),
+            range=fit_coverage_range(w),
+            **{k: config["fit"][k] for k in ("coverage_bootstraps", "smearing_points")},
+        ),
+        code=code_hash("nuinfer.steps.far_coverage"),
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    log:
+        "<logs>/far_coverage/{sample}_{part}.log",
+    conda:
+        "../envs/nuinfer.yaml"
+    shell:
+        "python -m nuinfer.steps.far_coverage --truth {input.truth:q} --operator {input.operator:q}"
+        " --learned {input.learned:q} --toys {input.toys:q} --output {output:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule far_coverage_summary:
+    """How often the regions of a sample's pseudo-experiments hold the truth, and whether best fits are biased."""
+    input:
+        fit_coverage_parts,
+    output:
+        metrics="<results>/far/{sample}/coverage.json",
+        arrays="<results>/far/{sample}/coverage.h5",
+    params:
+        settings=lambda w: step_settings(sample=w.sample, oscillation=sample_config(w)["truth"], xsecs=coverage_xsecs(w)),
+        code=code_hash("nuinfer.steps.far_coverage_summary"),
+    log:
+        "<logs>/far_coverage_summary/{sample}.log",
+    conda:
+        "../envs/nuinfer.yaml"
+    shell:
+        "python -m nuinfer.steps.far_coverage_summary --parts {input:q} --metrics {output.metrics:q}"
+        " --output {output.arrays:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule figures_fit:
+    """Regions side by side, true and learned, in both parameters of the mixing angle, and by method."""
+    input:
+        fits=lambda w: fit_files(w.fit, "fit.h5"),
+        regions=lambda w: fit_files(w.fit, "regions.h5"),
+    output:
+        expand("<results>/figures/fits/{{fit}}/{name}.pdf", name=FIT_FIGURES),
+        report(
+            expand("<results>/figures/fits/{{fit}}/{name}.png", name=FIT_FIGURES),
+            category="oscillation",
+            subcategory="{fit}",
+        ),
+        captions="<results>/figures/fits/{fit}/captions.json",
+    params:
+        settings=lambda w: step_settings(
+            label=FITS[w.fit].get("label", w.fit),
+            entries=fit_entries(w.fit),
+            truth=fit_truth(w.fit),
+            methods=config["fit"]["methods"],
+        ),
+        code=code_hash("nuinfer.steps.figures_fit"),
+    log:
+        "<logs>/figures_fit/{fit}.log",
+    conda:
+        "../envs/nuinfer.yaml"
+    shell:
+        "python -m nuinfer.steps.figures_fit --fits {input.fits:q} --regions {input.regions:q}"
+        " --captions {output.captions:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule figures_fit_coverage:
+    """Coverage of a sample's regions against their level, and the pulls of its best fits, for every cross section."""
+    input:
+        arrays="<results>/far/{sample}/coverage.h5",
+        metrics="<results>/far/{sample}/coverage.json",
+    output:
+        expand("<results>/figures/fits/coverage_{{sample}}/{name}_{{xsec}}.pdf", name=COVERAGE_FIGURES),
+        report(
+            expand("<results>/figures/fits/coverage_{{sample}}/{name}_{{xsec}}.png", name=COVERAGE_FIGURES),
+            category="oscillation",
+            subcategory="{sample}",
+        ),
+        captions="<results>/figures/fits/coverage_{sample}/{xsec}.json",
+    params:
+        settings=lambda w: step_settings(
+            label=SAMPLES[w.sample].get("label", w.sample), xsec=w.xsec, xsec_label=cross_section_label(w.xsec)
+        ),
+        code=code_hash("nuinfer.steps.figures_fit_coverage"),
+    log:
+        "<logs>/figures_fit_coverage/{sample}_{xsec}.log",
+    conda:
+        "../envs/nuinfer.yaml"
+    shell:
+        "python -m nuinfer.steps.figures_fit_coverage --arrays {input.arrays:q} --metrics {input.metrics:q}"
+        " --captions {output.captions:q} --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -103,6 +103,10 @@ rule report:
         closure_captions=closure_figures(),
         closure_pictures=closure_pictures(),
         cost=["<results>/closure_cost/cost.json"] if cost_is_measured() else [],
+        fits=expand("<results>/fits/{fit}/comparison.json", fit=FITS),
+        fit_coverages=expand("<results>/far/{sample}/coverage.json", sample=coverage_samples()),
+        fit_captions=fit_captions(),
+        fit_pictures=fit_pictures(),
     output:
         "<results>/report.html",
     params:
@@ -116,6 +120,10 @@ rule report:
                 {"name": s, "label": e.get("label", s), "draws": e["draws"], "coverage": e["coverage_draws"] > 0}
                 for s, e in STUDIES.items()
             ],
+            fits=[{"name": f, "label": e.get("label", f)} for f, e in FITS.items()],
+            fit_coverages=[
+                {"name": s, "label": SAMPLES[s].get("label", s), "xsecs": coverage_labels(s)} for s in coverage_samples()
+            ],
             throws={s: e["throws"] for s, e in config["simulations"].items()},
             seed=SEED,
         ),
@@ -128,5 +136,6 @@ rule report:
         "python -m nuinfer.steps.report --comparisons {input.comparisons:q} --calibrations {input.calibrations:q}"
         " --tune-captions {input.tune_captions:q} --tables {input.tables:q} --predictives {input.predictives:q}"
         " --captions {input.captions:q} --closures {input.closures:q} --coverages {input.coverages:q}"
-        " --closure-captions {input.closure_captions:q} --cost {input.cost:q} --output {output:q}"
+        " --closure-captions {input.closure_captions:q} --cost {input.cost:q} --fits {input.fits:q}"
+        " --fit-coverages {input.fit_coverages:q} --fit-captions {input.fit_captions:q} --output {output:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -41,6 +41,8 @@ def test_default_plan(workdir):
     assert jobs["posterior"] == jobs["predictive"] == 5
     assert jobs["gather"] == jobs["measurement"] == jobs["report"] == 1
     assert jobs["operator"] == jobs["truth"] == 1 and jobs["learn"] == 3
+    # Three fits of the sample without a resolution and two with one share what is made of a sample.
+    assert jobs["far_draw"] == jobs["far_operator"] == 2 and jobs["far_fit"] == jobs["far_regions"] == 5
 
 
 def test_changed_learner_runs_what_depends_on_it(workdir):
@@ -66,6 +68,29 @@ def test_one_target_plans_only_what_it_needs(workdir):
     assert set(planned(done.stdout)) == {
         "response", "simulate", "gather", "measurement", "likelihood", "exact_held_out",
     }  # fmt: skip
+
+
+def test_a_fit_of_a_users_events_is_an_entry(workdir):
+    (workdir / "events.csv").write_text("E,c\n1.0,0.9\n")
+    table = "{path: events.csv, columns: {el_gev: E, cos_theta: c}}"
+    (workdir / "mine.yaml").write_text(
+        f"far_samples: {{mine: {{experiment: dune, table: {table}}}}}\n"
+        "fits: {main: {samples: [mine]}, resolution: null, negative_control: null}\n"
+    )
+    arguments = ("-n", "--configfile", str(workdir / "mine.yaml"), "--", "oscillation")
+    jobs = planned(snakemake(*arguments, workdir=workdir).stdout)
+    assert jobs["far_table"] == jobs["far_operator"] == 1 and jobs["far_fit"] == 2 and "far_draw" not in jobs
+    (workdir / "events.csv").unlink()
+    done = snakemake(*arguments, workdir=workdir)
+    assert done.returncode != 0 and "far_samples.mine.table.path: no such file 'events.csv'" in done.stdout + done.stderr
+
+
+def test_a_coverage_measurement_is_cut_in_parts(workdir):
+    (workdir / "coverage.yaml").write_text("far_samples: {plain: {coverage: {pseudo_experiments: 60}}}")
+    target = "results/far/plain/coverage.json"
+    jobs = planned(snakemake("-n", "--configfile", str(workdir / "coverage.yaml"), "--", target, workdir=workdir).stdout)
+    assert set(jobs) == {"operator", "truth", "far_coverage_toys", "far_coverage", "far_coverage_summary"}
+    assert jobs["far_coverage"] == 3 and jobs["far_coverage_toys"] == 1
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,19 @@ def test_structure_functions_predict_the_far_detector_and_a_black_box_does_not(f
     assert coverage["draws"] == 4 and 0.1 < coverage["events_68"]["mean"] <= 1.0
 
 
+def test_oscillation_fits_hold_the_truth_and_a_black_box_does_not(finished):
+    fits = {n: read_json(finished / RESULTS / f"fits/{n}/comparison.json") for n in ("main", "resolution", "negative_control")}
+    for entry in fits["main"]["entries"] + fits["resolution"]["entries"]:
+        levels = entry["regions"]["feldman_cousins"]["level_of_truth"]
+        assert levels["plane_sin2"] < 0.997 and levels["dm31"] < 0.997, entry["label"]
+        assert abs(entry["from_true"]["shift"]["dm31_ev2"]) < 1.5
+    failed = fits["negative_control"]["entries"][1]
+    assert failed["regions"]["feldman_cousins"]["level_of_truth"]["dm31"] > 0.997
+    assert abs(failed["from_true"]["shift"]["dm31_ev2"]) > 4.0
+    coverage = read_json(finished / RESULTS / "far/plain/coverage.json")
+    assert coverage["pseudo_experiments"] == 6 and set(coverage["true"]["coverage"]) == {"bootstrap", "feldman_cousins"}
+
+
 def test_nothing_left_to_do(finished):
     assert "Nothing to be done" in run(finished)
 

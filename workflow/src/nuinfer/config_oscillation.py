@@ -23,6 +23,9 @@ def check_oscillation(config: dict, root: Path) -> None:
     for name, sample in config["far_samples"].items():
         if name in used or sample["coverage"]["pseudo_experiments"]:
             _check_sample(f"far_samples.{name}", sample, config, root)
+    for name in config["fits"]:
+        if name.startswith("coverage_"):
+            raise InputError(f"fits: '{name}' begins like the folders of coverage figures; choose another name")
     for name in RESERVED:
         if name in config["studies"] and config["fits"]:
             raise InputError(f"studies: the name '{name}' is taken by a folder of the fits; choose another")

@@ -6,21 +6,27 @@ between 0 and 1 where a method covers as it claims.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy.stats import kstest
 
+from nuinfer.calibration.bands import Band
+from nuinfer.calibration.coverage import assess_curve, coverage_curve
 from nuinfer.oscillation.density_regions import density_confidence
 from nuinfer.oscillation.fit import Fit
 from nuinfer.oscillation.likelihood import FarModel, densities, log_table
 from nuinfer.oscillation.likelihood_ratio import set_confidence
 from nuinfer.oscillation.plane import FitRange, Plane
-from nuinfer.oscillation.regions import RegionGrid, confidence_at
+from nuinfer.oscillation.regions import RegionGrid, confidence_at, level
 from nuinfer.oscillation.toys import Toys, mixture_points, throw_toys
 
 CELLS = 120
 """Cells an axis on which a cloud's regions are found."""
 LINE = 241
 """Points of a line along which a likelihood is maximised."""
+LEVELS = np.round(np.linspace(0.02, 0.98, 49), 10)
+"""Levels of a coverage curve."""
 
 Points = tuple[np.ndarray, np.ndarray]
 
@@ -99,3 +105,19 @@ def pull_facts(sin2: np.ndarray, dm31: np.ndarray, sd_dm31: np.ndarray, truth: M
         "sin2_in_octant_mean_error": float(1.0 / np.sqrt(n)),
         "sin2_in_octant_sd": float(spread),
     }
+
+
+def coverage_numbers(levels_of_truth: np.ndarray, band: Band) -> dict[str, Any]:
+    """Return the share of regions of 1, 2 and 3 sigma that hold the truth, of levels ``(n,)``, and the curve's deviation.
+
+    ``error`` is the binomial one of the claimed share; ``p_value`` a Kolmogorov test that levels are even between 0 and 1.
+    """
+    n = levels_of_truth.size
+    found: dict[str, Any] = {}
+    for n_sigma in (1, 2, 3):
+        claimed = float(level(n_sigma))
+        share = float(np.mean(levels_of_truth <= claimed))
+        error = float(np.sqrt(claimed * (1.0 - claimed) / n))
+        found[f"{n_sigma}_sigma"] = {"claimed": claimed, "coverage": share, "error": error}
+    found["p_value"] = float(kstest(levels_of_truth, "uniform").pvalue)
+    return {**found, **assess_curve(coverage_curve(levels_of_truth, band.points), band)}

@@ -13,9 +13,10 @@ from nuinfer.steps.cli import run
 def far_table(table: Path, operator: Path, output: Path, settings: dict) -> None:
     """Check the table's events against the phase space of the experiment; keep them in an order of their own."""
     folded = read_operator(operator)
-    columns = read_event_table(table, settings["columns"])
+    source = f"{table}:{settings['tree']}" if settings["tree"] else str(table)
+    columns = read_event_table(source, settings["columns"])
     smearing = settings["smearing"]
-    check_events(columns["el_gev"], columns["cos_theta"], folded.grid, folded.mass_gev, smearing is not None, str(table))
+    check_events(columns["el_gev"], columns["cos_theta"], folded.grid, folded.mass_gev, smearing is not None, source)
     events = in_order(FarEvents(columns["el_gev"], columns["cos_theta"], smearing=smearing))
     write_far_events(output, events, provenance("nuinfer.steps.far_table", settings))
 

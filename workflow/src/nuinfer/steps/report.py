@@ -9,6 +9,7 @@ from nuinfer.io.jsonfile import read_json
 from nuinfer.io.provenance import provenance
 from nuinfer.report import Picture, ReportContent, Section, Table, render
 from nuinfer.report_closure import cost_section, overview, study_section, summary_line
+from nuinfer.report_oscillation import coverage_section, fit_section, fit_summary_line
 from nuinfer.report_tune import calibration_section, observation_section
 from nuinfer.steps.cli import run
 
@@ -24,13 +25,17 @@ def report(
     coverages: list[Path],
     closure_captions: list[Path],
     cost: list[Path],
+    fits: list[Path],
+    fit_coverages: list[Path],
+    fit_captions: list[Path],
     output: Path,
     settings: dict,
 ) -> None:
     """Gather tables and figures; the lists follow the order of ``settings["tunes"]`` and of their observations.
 
     ``closures`` follow ``settings["studies"]`` and their draws, ``coverages`` the studies that have one;
-    ``closure_captions`` are told apart by their folders.
+    ``closure_captions`` and ``fit_captions`` are told apart by their folders; ``fits`` and ``fit_coverages`` follow
+    ``settings["fits"]`` and ``settings["fit_coverages"]``.
     """
     observed = iter(zip(tables, predictives, captions, strict=True))
     tunes, summary = [], []
@@ -51,12 +56,14 @@ def report(
         )
     studies, lines = _studies(closures, coverages, closure_captions, cost, settings["studies"])
     summary += lines
+    oscillation, lines = _oscillation(fits, fit_coverages, fit_captions, settings)
+    summary += lines
     records = [read_json(path) for path in comparisons]
     record = provenance("nuinfer.steps.report", settings, settings["seed"])
     content = ReportContent(
         settings["title"],
         summary,
-        [*tunes, *studies, _generator_section(records, settings["throws"])],
+        [*tunes, *studies, *oscillation, _generator_section(records, settings["throws"])],
         provenance={**{k: str(v) for k, v in record.items() if k not in ("settings", "versions")}, **_versions(record)},
     )
     with replacing(output) as temporary:
@@ -99,6 +106,25 @@ def _studies(
     parts += [cost_section(read_json(path), pictures(path.with_name("cost_captions.json"))) for path in cost]
     chapter = Section("Cross sections learned at the near detector", [], [overview(rows)], shared, parts=parts)
     return [chapter], [summary_line(*row) for row in rows]
+
+
+def _oscillation(
+    fits: list[Path], coverages: list[Path], captions: list[Path], settings: dict
+) -> tuple[list[Section], list[str]]:
+    """Return the chapter on oscillation fits (none without any) and the summary's lines on it."""
+    parts, lines = [], []
+    for fit, path in zip(settings["fits"], fits, strict=True):
+        name = fit["name"]
+        comparison = _of(read_json(path), path, fit=name)
+        own = [p for c in captions if c.parent.name == name for p in pictures(c)]
+        parts.append(fit_section(name, fit["label"], comparison, own))
+        lines.append(fit_summary_line(name, comparison["entries"]))
+    for sample, path in zip(settings["fit_coverages"], coverages, strict=True):
+        name = sample["name"]
+        own = [p for c in captions if c.parent.name == f"coverage_{name}" for p in pictures(c)]
+        numbers = _of(read_json(path), path, sample=name)
+        parts.append(coverage_section(name, sample["label"], sample["xsecs"], numbers, own))
+    return ([Section("Oscillation fits at the far detector", parts=parts)] if parts else []), lines
 
 
 def pictures(captions: Path) -> list[Picture]:

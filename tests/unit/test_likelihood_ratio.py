@@ -1,0 +1,212 @@
+"""The likelihood ratio's regions: a slow twin with loops, chi-square in a regular case, coverage, methods by name."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from toy_far import RANGE, TRUTH, binned_model, event_model
+
+from nuinfer.calibration.bands import simultaneous_band
+from nuinfer.oscillation.coverage import LEVELS, Hypotheses, _heights, coverage_numbers, hypotheses, toys_around
+from nuinfer.oscillation.fit import fit_events
+from nuinfer.oscillation.likelihood_ratio import FAR, likelihood_confidence, set_confidence
+from nuinfer.oscillation.plane import Plane
+from nuinfer.oscillation.region_methods import RegionProblem, region_methods
+from nuinfer.oscillation.regions import Confidence, RegionGrid
+from nuinfer.oscillation.toys import Toys, throw_toys
+
+PLANE = Plane.over(RANGE)
+FIELDS = ("plane_sin2", "plane_sin2_2theta", "sin2", "sin2_2theta", "dm31")
+EVENTS = 3000
+N_PSEUDO = 400
+TRUE = TRUTH["sin2_theta23"], TRUTH["dm31_ev2"]
+REGULAR = 0.40, 2.513e-3
+
+
+def point(sin2: float, dm31: float) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([sin2]), np.array([dm31])
+
+
+# The fields of a grid against loops
+
+
+def few_toys() -> Toys:
+    points = np.repeat([0.42, 0.47, 0.53, 0.58], 3), np.tile([2.48e-3, 2.51e-3, 2.54e-3], 4)
+    return throw_toys(binned_model(), PLANE, points, 240, EVENTS, 2, ("few",))
+
+
+def slow_level(toys: Toys, surface: np.ndarray, highest: float, members: list[tuple[float, float]]) -> float:
+    """The level of one hypothesis, a list of points, one toy after another."""
+
+    def height(coefficients: np.ndarray, at: tuple[float, float]) -> float:
+        return float(PLANE.at(coefficients, np.array(at[0]), np.array(at[1])))
+
+    data = [height(surface, at) for at in members]
+    best = members[int(np.argmax(data))]
+    observed = 2.0 * (highest - max(data))
+    if observed >= FAR:
+        return 1.0
+    below = total = 0.0
+    for i in range(len(toys.coefficients)):
+        weight = np.exp(height(toys.coefficients[i], best) - toys.log_mixture[i])
+        statistic = 2.0 * (toys.highest[i] - max(height(toys.coefficients[i], at) for at in members))
+        below += weight if statistic < observed else 0.0
+        total += weight
+    return below / total
+
+
+def members_of(grid: RegionGrid) -> dict[str, np.ndarray]:
+    """Return the hypotheses of every field, lists of points, in the fields' shapes."""
+    sin2, dm31 = grid.sin2_theta23, grid.dm31_ev2
+    n, half = sin2.size, sin2.size // 2
+
+    def listed(shape: tuple[int, ...], make) -> np.ndarray:
+        out = np.empty(shape, object)
+        for i in np.ndindex(shape):
+            out[i] = make(*i)
+        return out
+
+    return {
+        "plane_sin2": listed((n, dm31.size), lambda i, j: [(sin2[i], dm31[j])]),
+        "plane_sin2_2theta": listed((half, dm31.size), lambda i, j: [(sin2[i], dm31[j]), (sin2[n - 1 - i], dm31[j])]),
+        "sin2": listed((n,), lambda i: [(sin2[i], d) for d in dm31]),
+        "sin2_2theta": listed((half,), lambda i: [(s, d) for s in (sin2[i], sin2[n - 1 - i]) for d in dm31]),
+        "dm31": listed((dm31.size,), lambda j: [(s, dm31[j]) for s in sin2]),
+    }
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[Toys, np.ndarray, float, RegionGrid]:
+    """Toys, and one of their kind as data, on a grid of 6 x 5 cells."""
+    data = throw_toys(binned_model(), PLANE, point(*TRUE), 1, EVENTS, 9)
+    return few_toys(), data.coefficients[0], float(data.highest[0]), RegionGrid.over(RANGE, 6, 5)
+
+
+def test_every_field_is_the_loop_over_toys(small: tuple[Toys, np.ndarray, float, RegionGrid]) -> None:
+    toys, surface, highest, grid = small
+    found, facts = likelihood_confidence(toys, surface, highest, grid)
+    judged = 0
+    for name, hypothesis in members_of(grid).items():
+        expected = [slow_level(toys, surface, highest, members) for members in hypothesis.ravel()]
+        np.testing.assert_allclose(getattr(found, name).ravel(), expected, rtol=0, atol=1e-9, err_msg=name)
+        judged += np.count_nonzero(np.asarray(expected) < 1.0)
+    assert judged > 20 and facts["toys"] == len(toys.coefficients)
+    assert 0 < facts["effective_toys_least"] <= facts["effective_toys_median"] <= facts["toys"]
+
+
+def test_a_grid_is_made_of_single_hypotheses(small: tuple[Toys, np.ndarray, float, RegionGrid]) -> None:
+    """What coverage is measured with, one set of points, is what regions are made of, point by point."""
+    toys, surface, highest, grid = small
+    found, _ = likelihood_confidence(toys, surface, highest, grid)
+    for name, hypothesis in members_of(grid).items():
+        for i in np.ndindex(hypothesis.shape):
+            points = tuple(np.array(axis) for axis in zip(*hypothesis[i], strict=True))
+            data = _heights(PLANE, surface[None], points)
+            if 2.0 * (highest - data.max()) >= FAR:
+                assert getattr(found, name)[i] == 1.0
+                continue
+            level = set_confidence(toys, _heights(PLANE, toys.coefficients, points), data, np.array([highest]))[0]
+            assert getattr(found, name)[i] == pytest.approx(level, abs=1e-9), (name, i)
+
+
+def test_levels_do_not_depend_on_blocks(
+    small: tuple[Toys, np.ndarray, float, RegionGrid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toys, surface, highest, grid = small
+    seen: list[tuple[int, int, str]] = []
+    whole, _ = likelihood_confidence(toys, surface, highest, grid)
+    monkeypatch.setattr("nuinfer.oscillation.likelihood_ratio.BLOCK", 7)
+    cut, _ = likelihood_confidence(toys, surface, highest, grid, lambda *a: seen.append(a))
+    for name in FIELDS:
+        np.testing.assert_allclose(getattr(cut, name), getattr(whole, name), rtol=0, atol=1e-12)
+    assert seen[-1] == (240, 240, "toys") and seen[0] == (7, 240, "toys")
+
+
+# A regular case: dm31, whose likelihood is close to a Gaussian
+
+
+def test_levels_of_dm31_are_chi_squares_far_from_maximal_mixing() -> None:
+    """With the octants well apart Wilks' theorem holds: 3 % are what 2,000 toys can tell."""
+    toys = toys_around(binned_model(), RANGE, *REGULAR, 2000, 10_000, 3)
+    data = throw_toys(binned_model(), PLANE, point(*REGULAR), 60, 10_000, 4)
+    known = hypotheses(toys, *REGULAR)
+    heights = _heights(PLANE, data.coefficients, known.points["dm31"])
+    observed = 2.0 * (data.highest - heights.max(axis=1))
+    levels = set_confidence(toys, known.heights["dm31"], heights, data.highest)
+    assert np.ptp(observed) > 3.0
+    assert np.max(np.abs(levels - stats.chi2.cdf(observed, 1))) < 0.03
+    # The check tells one degree of freedom from two.
+    assert np.max(np.abs(levels - stats.chi2.cdf(observed, 2))) > 0.15
+
+
+# Coverage
+
+
+@pytest.fixture(scope="module")
+def around() -> Hypotheses:
+    return hypotheses(toys_around(binned_model(), RANGE, *TRUE, 4000, EVENTS, 5), *TRUE)
+
+
+@pytest.fixture(scope="module")
+def pseudo() -> Toys:
+    """Pseudo-experiments at the truth: data, from streams of their own."""
+    return throw_toys(binned_model(), PLANE, point(*TRUE), N_PSEUDO, EVENTS, 6, ("data",))
+
+
+def levels_of(truths: Hypotheses, data: Toys, name: str, scale: float = 1.0) -> np.ndarray:
+    """Return the truth's levels ``(n,)`` for data whose log-likelihood is multiplied by ``scale``."""
+    heights = scale * _heights(PLANE, data.coefficients, truths.points[name])
+    return set_confidence(truths.toys, truths.heights[name], heights, scale * data.highest)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_regions_cover_as_they_claim(name: str, around: Hypotheses, pseudo: Toys) -> None:
+    found = coverage_numbers(levels_of(around, pseudo, name), simultaneous_band(N_PSEUDO, LEVELS, 0.99))
+    assert found["inside_simultaneous_band"], found
+    for n_sigma in (1, 2, 3):
+        share = found[f"{n_sigma}_sigma"]
+        assert abs(share["coverage"] - share["claimed"]) < 3.0 * share["error"] + 1.0 / N_PSEUDO
+    assert found["p_value"] > 1e-3
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_likelihoods_of_half_or_twice_the_events_are_caught(name: str, scale: float, around: Hypotheses, pseudo: Toys) -> None:
+    found = coverage_numbers(levels_of(around, pseudo, name, scale), simultaneous_band(N_PSEUDO, LEVELS, 0.99))
+    assert not found["inside_simultaneous_band"]
+    assert np.sign(found["max_deviation"]) == np.sign(1.0 - scale)
+
+
+def test_chi_square_thresholds_are_caught(around: Hypotheses, pseudo: Toys) -> None:
+    """Close to maximal mixing the octants compete, and the statistic of sin^2(theta_23) is no chi-square."""
+    heights = _heights(PLANE, pseudo.coefficients, around.points["sin2"])
+    levels = stats.chi2.cdf(2.0 * (pseudo.highest - heights.max(axis=1)), 1)
+    assert not coverage_numbers(levels, simultaneous_band(N_PSEUDO, LEVELS, 0.99))["inside_simultaneous_band"]
+
+
+def test_toys_without_weights_are_caught(around: Hypotheses, pseudo: Toys) -> None:
+    statistic = 2.0 * (around.toys.highest - around.heights["plane_sin2"].max(axis=1))
+    observed = 2.0 * (pseudo.highest - _heights(PLANE, pseudo.coefficients, around.points["plane_sin2"]).max(axis=1))
+    levels = np.mean(statistic < observed[:, None], axis=1)
+    assert not coverage_numbers(levels, simultaneous_band(N_PSEUDO, LEVELS, 0.99))["inside_simultaneous_band"]
+
+
+# Methods by name
+
+
+def test_methods_give_regions_of_one_interface(rng: np.random.Generator) -> None:
+    model = event_model(1500, rng)
+    fit = fit_events(model, RANGE, 300, 1)
+    grid = RegionGrid.over(fit.plane.range, 24, 20)
+    problem = RegionProblem(fit, 1500, grid, binned_model(), 600, 1, ("methods",))
+    assert list(region_methods()) == ["bootstrap", "feldman_cousins"]
+    for name, method in region_methods().items():
+        found, facts = method(problem)
+        assert isinstance(found, Confidence) and found.plane_sin2.shape == (24, 20)
+        assert all(isinstance(v, float) for v in facts.values())
+        again, _ = method(problem)
+        for field in FIELDS:
+            assert np.array_equal(getattr(again, field), getattr(found, field)), name
+        # The best fit is at the centre, the corner of the range is excluded.
+        best = fit.data.best
+        cell = np.abs(grid.sin2_theta23 - best.sin2_theta23).argmin(), np.abs(grid.dm31_ev2 - best.dm31_ev2).argmin()
+        assert found.plane_sin2[cell] < 0.5 and found.plane_sin2[0, 0] > 0.95

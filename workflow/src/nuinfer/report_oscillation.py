@@ -1,0 +1,171 @@
+"""From the oscillation fits' numbers (the JSON files beside their results) to the report's chapter."""
+
+from collections.abc import Mapping, Sequence
+
+from nuinfer.report import Cell, Picture, Section, Table
+
+METHOD_NAMES = {"bootstrap": "bootstrap density", "feldman_cousins": "Feldman-Cousins"}
+QUANTITIES = {
+    "plane_sin2": "(sin2 th23, dm2_31)",
+    "plane_sin2_2theta": "(sin2 2th23, dm2_31)",
+    "sin2": "sin2 th23",
+    "sin2_2theta": "sin2 2th23",
+    "dm31": "dm2_31",
+}
+FAR_OUT = 1.0
+"""A shift by more than this many standard deviations from the true cross section's fit is a warning."""
+
+
+def fit_section(name: str, label: str, comparison: Mapping, pictures: Sequence[Picture]) -> Section:
+    """Return the section of a group of fits: best fits, regions, and the distance from the true cross section's."""
+    entries = comparison["entries"]
+    tables = [_best_fits(entries), _regions(entries), _distances(entries)]
+    return Section(f"Fits {name}: {label}", [], tables, pictures, _warnings(name, entries))
+
+
+def coverage_section(
+    name: str, label: str, labels: Mapping[str, str], numbers: Mapping, pictures: Sequence[Picture]
+) -> Section:
+    """Return the section on how often regions of samples like ``name`` hold the truth; ``labels`` by cross section."""
+    rows: list[list[Cell]] = []
+    pulls: list[list[Cell]] = []
+    for xsec, text in labels.items():
+        best = numbers[xsec]["best_fit"]
+        for method, found in numbers[xsec]["coverage"].items():
+            for quantity, n in found.items():
+                shares = [f"{100 * n[f'{s}_sigma']['coverage']:.1f} +- {100 * n[f'{s}_sigma']['error']:.1f}" for s in (1, 2, 3)]
+                inside = "yes" if n["inside_simultaneous_band"] else "no"
+                rows.append([text, METHOD_NAMES.get(method, method), QUANTITIES[quantity], *shares, n["max_deviation"], inside])
+        pulls.append(
+            [
+                text,
+                f"{best['dm31_mean']:.3f} +- {best['dm31_mean_error']:.3f}",
+                best["dm31_sd"],
+                f"{best['sin2_in_octant_mean']:.3f} +- {best['sin2_in_octant_mean_error']:.3f}",
+                best["sin2_in_octant_sd"],
+                best["right_octant"],
+            ]
+        )
+    header = [
+        "cross section",
+        "method",
+        "region of",
+        "1 sigma [%]",
+        "2 sigma [%]",
+        "3 sigma [%]",
+        "largest deviation",
+        "in band",
+    ]
+    note = "Claimed: 68.27, 95.45 and 99.73 %; errors are binomial, of the claimed share."
+    header_pulls = ["cross section", "dm2 pull", "its sd", "sin2 th23 in the true octant, sd", "sd", "right octant"]
+    return Section(
+        f"Coverage of samples like {name}: {label}",
+        [f"{numbers['pseudo_experiments']} pseudo-experiments, drawn at known parameters and fitted."],
+        [Table(header, rows, "Share of regions that hold the truth", note), Table(header_pulls, pulls, "Bias of best fits")],
+        pictures,
+    )
+
+
+def fit_summary_line(name: str, entries: Sequence[Mapping]) -> str:
+    """Return one line of the report's summary on a group of fits."""
+    parts = []
+    for entry in entries:
+        best, shift = entry["fit"]["best"], entry["from_true"]["shift"]
+        moved = "" if entry["xsec"] == "true" else f" ({shift['dm31_ev2']:+.2f} sd from the true cross section's)"
+        parts.append(
+            f"{entry['label']} on {entry['sample_label']}: sin2 th23 {best['sin2_theta23']:.4f}, dm2_31 "
+            f"{1e3 * best['dm31_ev2']:.4f}e-3 eV2{moved}"
+        )
+    return f"{name}: {'; '.join(parts)}"
+
+
+def _named(entry: Mapping) -> list[Cell]:
+    return [entry["label"], entry["sample_label"]]
+
+
+def _best_fits(entries: Sequence[Mapping]) -> Table:
+    rows = []
+    for entry in entries:
+        fit = entry["fit"]
+        lower, upper = fit["octants"]["lower"], fit["octants"]["upper"]
+        sd = fit["sd"]
+        rows.append(
+            [
+                *_named(entry), fit["events"], lower["sin2_theta23"], upper["sin2_theta23"],
+                upper["delta_chi2"] - lower["delta_chi2"], sd["sin2_theta23_within_octant"], 1e3 * fit["best"]["dm31_ev2"],
+                1e3 * sd["dm31_ev2"], upper["share_of_bootstraps"], fit["bootstraps_on_edge"],
+            ]
+        )  # fmt: skip
+    header = [
+        "cross section", "sample", "events", "sin2 th23, lower octant", "upper octant", "upper - lower delta chi2", "sd in octant",
+        "dm2_31 [1e-3 eV2]", "sd", "bootstraps in the upper octant", "on the range's edge",
+    ]  # fmt: skip
+    return Table(header, rows, "Best fits", "Spreads are those of the bootstraps.")
+
+
+def _regions(entries: Sequence[Mapping]) -> Table:
+    rows = []
+    for entry in entries:
+        for method, found in entry["regions"].items():
+            one = found["1_sigma"]
+            intervals = one["intervals"]
+            held = found.get("level_of_truth", {})
+            rows.append(
+                [
+                    *_named(entry), METHOD_NAMES.get(method, method), _pieces(intervals["sin2_theta23"], 1.0),
+                    _pieces(intervals["sin2_2theta23"], 1.0), _pieces(intervals["dm31_ev2"], 1e3),
+                    1e6 * one["area_ev2"]["sin2_theta23"], held.get("plane_sin2"), held.get("plane_sin2_2theta"),
+                    ", ".join(found["3_sigma"]["cut_off"]) or "none",
+                ]
+            )  # fmt: skip
+    header = [
+        "cross section", "sample", "method", "sin2 th23", "sin2 2th23", "dm2_31 [1e-3 eV2]", "area (sin2 th23, dm2) [1e-6 eV2]",
+        "level of the truth", "in sin2 2th23", "3-sigma region cut at",
+    ]  # fmt: skip
+    note = "Intervals and areas of 1 sigma; the truth is inside a region of level c if its own level is at most c."
+    return Table(header, rows, "Confidence regions", note)
+
+
+def _distances(entries: Sequence[Mapping]) -> Table:
+    rows = []
+    for entry in entries:
+        for method, planes in entry["from_true"]["regions"].items():
+            plane = planes["sin2_2theta23"]
+            centre = plane["centre_shift"] or [None, None]
+            shift = entry["from_true"]["shift"]
+            rows.append(
+                [
+                    *_named(entry), METHOD_NAMES.get(method, method), shift["sin2_theta23"], shift["dm31_ev2"], *centre,
+                    planes["sin2_theta23"]["area_ratio"], plane["area_ratio"],
+                ]
+            )  # fmt: skip
+    header = [
+        "cross section", "sample", "method", "best fit: sin2 th23 [sd]", "dm2_31 [sd]", "centre: sin2 2th23 [sd]", "dm2_31 [sd]",
+        "area ratio, sin2 th23", "area ratio, sin2 2th23",
+    ]  # fmt: skip
+    return Table(
+        header, rows, "Distance from the true cross section's fit to the same sample", "Centre and area: 1-sigma regions."
+    )
+
+
+def _warnings(name: str, entries: Sequence[Mapping]) -> list[str]:
+    found = []
+    for entry in entries:
+        fit, what = entry["fit"], f"{name}, {entry['label']}, {entry['sample_label']}"
+        if fit["best_on_edge"] or fit["bootstraps_on_edge"]:
+            found.append(
+                f"{what}: {fit['bootstraps_on_edge']} bootstraps lie on the edge of the fitted range, which was widened "
+                f"{fit['range_widened']} times; widen fit.sin2_theta23 or fit.dm31_ev2"
+            )
+        if fit["impossible_events"]:
+            found.append(f"{what}: {fit['impossible_events']} events are impossible for this cross section at any parameters")
+        if fit["negative_share"] > 1e-3:
+            found.append(f"{what}: {100 * fit['negative_share']:.2g} % of the cross section was negative and set to zero")
+        farthest = max(entry["from_true"]["shift"].values(), key=abs)
+        if abs(farthest) > FAR_OUT:
+            found.append(f"{what}: the fit is {abs(farthest):.2g} sd away from the true cross section's")
+    return found
+
+
+def _pieces(intervals: Sequence[Sequence[float]], scale: float) -> str:
+    return " and ".join(f"{scale * low:.4f} to {scale * high:.4f}" for low, high in intervals) or "empty"

@@ -1,0 +1,49 @@
+"""Draw how often regions hold the truth, and the pulls of best fits, for one cross section."""
+
+import json
+from pathlib import Path
+
+from nuinfer.figures.oscillation_coverage import fit_coverage_figure, pulls_figure
+from nuinfer.figures.style import save
+from nuinfer.io.hdf5 import read_hdf5
+from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.steps.cli import run
+
+
+def figures_fit_coverage(arrays: Path, metrics: Path, captions: Path, settings: dict) -> None:
+    """Draw the curves with the band that holds calibrated ones, and the pseudo-experiments' best fits."""
+    found, _ = read_hdf5(arrays, "fit coverage summary")
+    numbers, xsec = read_json(metrics), settings["xsec"]
+    curves: dict[str, dict] = {}
+    for name, values in found.items():
+        if name.startswith(f"curves/{xsec}/"):
+            method, quantity = name.split("/")[2:]
+            curves.setdefault(method, {})[quantity] = values
+    n = numbers["pseudo_experiments"]
+    true = json.loads(numbers["provenance"]["settings"])["oscillation"]
+    figures = {
+        "coverage": (
+            fit_coverage_figure(found["levels"], curves, found["lower"], found["upper"]),
+            f"share of {n} pseudo-experiments whose region of a level holds the truth; a method that covers as it claims stays in "
+            "the grey band with 95 % probability.",
+        ),
+        "pulls": (
+            pulls_figure(
+                found[f"{xsec}/sin2_theta23"],
+                found[f"{xsec}/loglike"].argmax(axis=1) == 1,
+                found[f"{xsec}/dm31_pull"],
+                (true["sin2_theta23"], true["dm31_ev2"]),
+            ),
+            f"best fits of {n} pseudo-experiments; the likelihood is nearly the same in both octants.",
+        ),
+    }
+    texts = {}
+    for kind, (figure, text) in figures.items():
+        name = f"{kind}_{xsec}"
+        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
+        texts[name] = f"{settings['label']}, {settings['xsec_label']}: {text}"
+    write_json(captions, texts)
+
+
+if __name__ == "__main__":
+    run(figures_fit_coverage)
