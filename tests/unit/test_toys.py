@@ -62,9 +62,10 @@ def weights(toys: Toys, sin2: float = AT[0], dm31: float = AT[1]) -> np.ndarray:
 def test_mixture_covers_what_is_within_reach(surface: np.ndarray) -> None:
     sin2, dm31 = mixture_points(surface, PLANE)
     grid = np.meshgrid(np.linspace(*RANGE.sin2_theta23, 80), np.linspace(*RANGE.dm31_ev2, 80), indexing="ij")
-    depth = 2.0 * (PLANE.on_grid(surface, grid[0][:, 0], grid[1][0]).max() - PLANE.on_grid(surface, grid[0][:, 0], grid[1][0]))
+    heights_there = PLANE.on_grid(surface, grid[0][:, 0], grid[1][0])
+    depth = 2.0 * (heights_there.max() - heights_there)
     assert 100 < sin2.size <= 400
-    assert np.all(2.0 * (PLANE.on_grid(surface, grid[0][:, 0], grid[1][0]).max() - PLANE.at(surface, sin2, dm31)) < REACH + 0.05)
+    assert np.all(2.0 * (heights_there.max() - PLANE.at(surface, sin2, dm31)) < REACH + 0.05)
     inside = depth < REACH
     assert sin2.min() == pytest.approx(grid[0][inside].min(), abs=0.01)
     assert sin2.max() == pytest.approx(grid[0][inside].max(), abs=0.01)
@@ -81,15 +82,15 @@ def test_weights_are_one_on_average_within_the_mixture(toys: Toys, points: tuple
         w = weights(toys, sin2, dm31)
         assert abs(w.mean() - 1.0) < 4.0 * w.std() / np.sqrt(n)
         assert w.sum() ** 2 / (w @ w) > 100
-    # Far from the mixture hardly a toy has weight: the same check fails there.
+    # Far from the mixture hardly a toy has weight, and the effective number says so.
     w = weights(toys, AT[0], 2.32e-3)
-    assert abs(w.mean() - 1.0) > 0.5
+    assert w.sum() ** 2 / (w @ w) < 40
 
 
 def test_the_mixture_is_the_mean_of_its_points_likelihoods(toys: Toys, points: tuple[np.ndarray, np.ndarray]) -> None:
     """The slow twin, toy by toy and point by point; constants that toys leave out do not matter."""
     for i in (0, 17, 3999 % len(toys.coefficients)):
-        each = [float(toys.plane.at(toys.coefficients[i], np.array(s), np.array(d))) for s, d in zip(*points, strict=True)]
+        each = [toys.plane.at(toys.coefficients[i], np.array([s]), np.array([d]))[0] for s, d in zip(*points, strict=True)]
         assert toys.log_mixture[i] == pytest.approx(logsumexp(each) - np.log(len(each)), abs=1e-9)
 
 
@@ -105,7 +106,7 @@ def distribution_distance(values: np.ndarray, w: np.ndarray, other: np.ndarray) 
 
 def test_reweighted_toys_are_those_thrown_at_the_point(toys: Toys, direct: Toys) -> None:
     other = statistic(direct)
-    assert distribution_distance(statistic(toys), weights(toys), other) < 3.0
+    assert distribution_distance(statistic(toys), weights(toys), other) < 4.0
     # Without weights toys from afar have far too large a statistic.
     assert distribution_distance(statistic(toys), np.ones(len(toys.coefficients)), other) > 20.0
     # And the weights of another point give another distribution.

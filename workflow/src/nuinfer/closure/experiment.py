@@ -13,7 +13,8 @@ from nuinfer.closure.operator import energy_knots
 from nuinfer.closure.quadrature import energy_nodes
 from nuinfer.closure.truth import Combinations, Truth
 from nuinfer.errors import InputError
-from nuinfer.oscillation.nufast import Oscillation, numu_survival
+from nuinfer.oscillation.far_flux import KnotFlux
+from nuinfer.oscillation.nufast import Oscillation
 from nuinfer.physics.cross_section import combination_prefactors
 from nuinfer.physics.fluxes import linear_flux, read_flux
 from nuinfer.physics.kinematics import Target, bjorken_x, q2_gev2
@@ -76,10 +77,11 @@ def refined_knots(experiment: Experiment, parts: int = 5) -> Experiment:
 def far_flux(near: Truth | Experiment, oscillation: Mapping[str, Any]) -> np.ndarray:
     """Return the far detector's flux ``(n_knots,)``: the near one's times the survival probability (arXiv:2412.16303).
 
-    Not normalised to one: its integral is the surviving share.  Raises InputError for parameters outside their ranges.
+    On knots as :mod:`nuinfer.oscillation.far_flux` says, but not below zero.  Not normalised to one: its integral is the
+    surviving share.  Raises InputError for parameters outside their ranges.
     """
-    survival = numu_survival(Oscillation(**oscillation), near.knots_gev, antineutrino=near.antineutrino)
-    return near.near_flux * np.clip(survival, 0.0, 1.0)
+    flux = KnotFlux.of(near.knots_gev, near.near_flux)
+    return np.maximum(flux.oscillated(Oscillation(**oscillation), antineutrino=near.antineutrino), 0.0)
 
 
 def make_mesh(experiment: Experiment, n_x: int, n_q2: int) -> Mesh:

@@ -59,14 +59,16 @@ def draw_far_events(
     n_events: int,
     rng: np.random.Generator,
     progress: Callable[[int, int], None] | None = None,
+    energies: bool = True,
 ) -> tuple[FarEvents, dict[str, float]]:
     """Return ``n_events`` events in the order drawn, without a resolution, and facts of the drawing.
 
     ``functions`` are the three structure functions, ``flux`` ``(n_knots,)`` is linear between ``knots_gev``, and ``bin_counts``
     ``(n_bins,)`` are expected counts in the bins of ``grid``, in any units: they shape the proposal only, negative ones are
     taken as zero.  (u, v) comes from rejection, with an even proposal in a bin, ``HEADROOM`` times the largest average of the
-    bin and its neighbours.  A neutrino energy is then drawn by :func:`draw_energies`.  A candidate takes five numbers of
-    ``rng``, so that the events do not depend on how candidates are grouped, and a shorter sample begins a longer one.
+    bin and its neighbours.  A neutrino energy is then drawn by :func:`draw_energies`, which is half of the work, unless
+    ``energies`` is false.  A candidate takes five numbers of ``rng``, so that the events do not depend on how candidates are
+    grouped, and a shorter sample begins a longer one.
 
     Facts: ``candidates``, ``acceptance`` and ``clipped_share``, the share of the density that sticks out of the proposal and
     is lost (zero: the sampling is exact).
@@ -90,8 +92,12 @@ def draw_far_events(
         used = keep[: n_events - accepted]
         accepted += keep.size
         points = density.points(u[used], v[used])
-        enu = draw_energies(functions, points, density.knots_gev, density.flux, mass_gev, antineutrino, energy[used])
-        found.append(np.stack([points.el_gev, points.cos_theta, enu]))
+        rows = [points.el_gev, points.cos_theta]
+        if energies:
+            rows.append(
+                draw_energies(functions, points, density.knots_gev, density.flux, mass_gev, antineutrino, energy[used])
+            )
+        found.append(np.stack(rows))
         if progress:
             progress(min(accepted, n_events), n_events)
     facts = {"candidates": candidates, "acceptance": accepted / candidates, "clipped_share": float(lost / wanted)}
@@ -100,8 +106,8 @@ def draw_far_events(
             f"far-detector events: {facts['clipped_share']:.2%} of the density lies above the proposal; "
             "give expected counts of this cross section and flux, in finer bins"
         )
-    el, cos, enu = np.concatenate(found, axis=1)
-    return FarEvents(el, cos, el_true_gev=el, enu_gev=enu), facts
+    el, cos, *enu = np.concatenate(found, axis=1)
+    return FarEvents(el, cos, el_true_gev=el, enu_gev=enu[0] if energies else None), facts
 
 
 def _checked_density(

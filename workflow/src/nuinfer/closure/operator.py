@@ -204,9 +204,8 @@ def energy_knots(
     """Return knots that hold the flux's own and resolve its oscillation.
 
     ``phase_gev`` is dm^2 L / 4 E times E (4.2 GeV for 1300 km and 2.5e-3 eV^2): a knot interval is at most ``step`` rad of
-    it, but not below ``least_gev`` and never above ``most_gev``.  Between knots an oscillated flux is linear: above 0.9 GeV
-    the probability is off by up to step^2 / 4 = 0.0025, of alternating sign, below by up to 0.2, where DUNE has 0.7 % of its
-    events (the far-detector density changes by 0.1 % in relative L2 with knots five times denser).
+    it, but not below ``least_gev`` and never above ``most_gev``.  Between knots an oscillated flux is linear, nearest to the
+    true one in least squares (:mod:`nuinfer.oscillation.far_flux`).
     """
     inside = np.asarray(flux_knots_gev, float)
     inside = inside[(inside > low_gev) & (inside < high_gev)]

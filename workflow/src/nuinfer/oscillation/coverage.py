@@ -17,6 +17,7 @@ from nuinfer.oscillation.density_regions import density_confidence
 from nuinfer.oscillation.fit import Fit
 from nuinfer.oscillation.likelihood import FarModel, densities, log_table
 from nuinfer.oscillation.likelihood_ratio import set_confidence
+from nuinfer.oscillation.optimum import MERGED
 from nuinfer.oscillation.plane import FitRange, Plane
 from nuinfer.oscillation.regions import RegionGrid, confidence_at, level
 from nuinfer.oscillation.toys import Toys, mixture_points, throw_toys
@@ -45,7 +46,7 @@ def toys_around(
 ) -> Toys:
     """Return toys of the model ``bins`` from a mixture around the truth, on the plane over ``fit_range``."""
     plane = Plane.over(fit_range)
-    expected = n_events * densities(bins, np.asarray(sin2_theta23), np.asarray(dm31_ev2))
+    expected = n_events * np.maximum(densities(bins, np.asarray(sin2_theta23), np.asarray(dm31_ev2)), 0.0)
     surface = plane.coefficients(log_table(bins, plane) @ expected)
     return throw_toys(bins, plane, mixture_points(surface, plane), n_toys, n_events, seed, ("coverage", *key))
 
@@ -66,18 +67,31 @@ def hypotheses(toys: Toys, sin2_theta23: float, dm31_ev2: float) -> Hypotheses:
 
 
 def levels_of_truth(fit: Fit, truths: Hypotheses, sin2_theta23: float, dm31_ev2: float) -> dict[str, dict[str, float]]:
-    """Return the level of the truth by method and quantity: ``bootstrap`` and ``feldman_cousins``."""
-    cloud = fit.cloud.best
+    """Return the level of the truth by method (:mod:`nuinfer.oscillation.region_methods`) and quantity."""
     grid = RegionGrid.over(fit.plane.range, CELLS, CELLS)
-    density = density_confidence(grid, cloud.sin2_theta23, cloud.dm31_ev2)
-    highest = fit.data.best.loglike
-    ratio = {
-        name: float(
-            set_confidence(truths.toys, truths.heights[name], _heights(fit.plane, fit.surface[None], points), highest)[0]
-        )
-        for name, points in truths.points.items()
-    }
-    return {"bootstrap": confidence_at(density, grid, sin2_theta23, dm31_ev2), "feldman_cousins": ratio}
+    found = {}
+    for method, cloud in (("bootstrap", fit.cloud.best), ("bootstrap_octants", fit.cloud.drawn)):
+        density = density_confidence(grid, cloud.sin2_theta23, cloud.dm31_ev2)
+        found[method] = confidence_at(density, grid, sin2_theta23, dm31_ev2)
+    ratio = {}
+    for name, points in truths.points.items():
+        data = _heights(fit.plane, fit.surface[None], points)
+        octants = points[0] > 0.5 if "sin2_2theta" in name else None
+        levels = set_confidence(truths.toys, truths.heights[name], data, fit.data.best.loglike, octants)
+        ratio[name] = float(levels[0])
+    return {**found, "feldman_cousins": ratio}
+
+
+def score(fit: Fit, sin2_theta23: float, dm31_ev2: float) -> np.ndarray:
+    """Return the slope ``(2,)`` of the log-likelihood in sin^2(theta_23) and dm^2_31 (1 / eV^2) at a point.
+
+    Its mean over samples drawn at the point is zero, whatever the shape of the likelihood.
+    """
+    steps = 1e-4 * np.ptp(fit.plane.range.sin2_theta23), 1e-4 * np.ptp(fit.plane.range.dm31_ev2)
+    sin2 = sin2_theta23 + steps[0] * np.array([1.0, -1.0, 0.0, 0.0])
+    dm31 = dm31_ev2 + steps[1] * np.array([0.0, 0.0, 1.0, -1.0])
+    up0, down0, up1, down1 = fit.plane.at(fit.surface, sin2, dm31)
+    return np.array([(up0 - down0) / (2.0 * steps[0]), (up1 - down1) / (2.0 * steps[1])])
 
 
 def _heights(plane: Plane, coefficients: np.ndarray, points: Points) -> np.ndarray:
@@ -86,24 +100,39 @@ def _heights(plane: Plane, coefficients: np.ndarray, points: Points) -> np.ndarr
     return coefficients.reshape(len(coefficients), -1) @ basis.T
 
 
-def pull_facts(sin2: np.ndarray, dm31: np.ndarray, sd_dm31: np.ndarray, truth: Mapping[str, float]) -> dict[str, float]:
-    """Return the bias of best fits ``(n,)`` with its error, in standard deviations.
+def bias_facts(scores: np.ndarray) -> dict[str, float]:
+    """Return the mean of I^-1 score, the first step from the truth to the best fit, in standard deviations, and its error.
 
-    ``dm31``: mean and standard deviation of (best fit - truth) / sd of its own bootstraps.  ``sin2_in_octant``: mean
-    deviation of the optimum in the truth's octant over its spread: which octant wins is close to a coin's throw, so that the
-    overall best fit has no meaningful mean.
+    ``scores`` ``(n, 2)`` as :func:`score`; I is their covariance.  Zero for a likelihood that is right.
     """
-    pull = (dm31 - truth["dm31_ev2"]) / sd_dm31
-    own = sin2[:, int(truth["sin2_theta23"] > 0.5)]
-    n = dm31.size
-    spread = own.std(ddof=1)
+    inverse = np.linalg.inv(np.cov(scores.T))
+    shift, sd = inverse @ scores.mean(axis=0), np.sqrt(np.diag(inverse))
     return {
-        "dm31_mean": float(pull.mean()),
-        "dm31_mean_error": float(pull.std(ddof=1) / np.sqrt(n)),
-        "dm31_sd": float(pull.std(ddof=1)),
-        "sin2_in_octant_mean": float((own.mean() - truth["sin2_theta23"]) / spread),
-        "sin2_in_octant_mean_error": float(1.0 / np.sqrt(n)),
-        "sin2_in_octant_sd": float(spread),
+        "sin2_theta23": float(shift[0] / sd[0]),
+        "dm31_ev2": float(shift[1] / sd[1]),
+        "error": float(1.0 / np.sqrt(len(scores))),
+        "sin2_theta23_sd": float(sd[0]),
+        "dm31_sd_ev2": float(sd[1]),
+    }
+
+
+def best_fit_facts(found: Mapping[str, np.ndarray], truth: Mapping[str, float]) -> dict[str, Any]:
+    """Return what best fits of pseudo-experiments do: ``sin2_theta23``, ``dm31_ev2``, ``loglike`` ``(n, 2)`` of both octants.
+
+    ``dm31_pull``: of the optimum in the truth's octant, over the bootstraps' spread ``sd_dm31_ev2`` ``(n,)``; the other
+    octant's is elsewhere.  ``octants``: shares whose better optimum is in the right octant, in the wrong one, or one for both
+    (merged).
+    """
+    own = int(truth["sin2_theta23"] > 0.5)
+    pull = (found["dm31_ev2"][:, own] - truth["dm31_ev2"]) / found["sd_dm31_ev2"]
+    merged = found["sin2_theta23"][:, 0] > 0.5 - MERGED
+    right = (found["loglike"].argmax(axis=1) == own) & ~merged
+    n = pull.size
+    return {
+        "bias": bias_facts(found["score"]),
+        "dm31_pull": {"mean": float(pull.mean()), "error": float(pull.std(ddof=1) / np.sqrt(n)), "sd": float(pull.std(ddof=1))},
+        "octants": {"right": float(right.mean()), "wrong": float(np.mean(~right & ~merged)), "merged": float(merged.mean())},
+        "range_widened": int(np.count_nonzero(found["widened"])),
     }
 
 

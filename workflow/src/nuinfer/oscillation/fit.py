@@ -7,7 +7,7 @@ import numpy as np
 
 from nuinfer.errors import InputError
 from nuinfer.oscillation.bootstrap import bootstrap
-from nuinfer.oscillation.likelihood import FarModel, densities, impossible, log_table
+from nuinfer.oscillation.likelihood import FLOOR, FarModel, densities, impossible, log_table
 from nuinfer.oscillation.optimum import Optima, octant_optima
 from nuinfer.oscillation.plane import FitRange, Plane
 
@@ -36,7 +36,8 @@ def fit_events(
 ) -> Fit:
     """Fit the events of ``model`` and ``n_bootstrap`` resamples of them, which depend on seed and ``key`` alone.
 
-    Where a best fit lies on the edge of the range, that side moves out and all is fitted again, ``widen`` times at most.
+    Where an octant's optimum lies on the edge of the range, that side moves out and all is fitted again, at most ``widen``
+    times.
     Raises InputError for a model of no events.
     """
     if not model.kernel.shape[1]:
@@ -48,7 +49,7 @@ def fit_events(
         surface = plane.coefficients(table.sum(axis=1))
         data = octant_optima(surface[None], plane)
         cloud = bootstrap(table, plane, n_bootstrap, seed, *key)
-        grown = _grown(fit_range, data.best, cloud.best)
+        grown = _grown(fit_range, data, cloud)
         if grown == fit_range or widened == widen:
             break
         fit_range = grown
@@ -57,7 +58,10 @@ def fit_events(
 
 
 def _grown(fit_range: FitRange, *optima: Optima) -> FitRange:
-    """Return the range with every side moved out that cuts a best fit off."""
+    """Return the range with every side moved out that cuts an optimum off.
+
+    In either octant: what lies beyond the edge may be higher than the other octant's, and be the best fit.
+    """
     sin2, dm31 = (np.concatenate([getattr(o, name)[o.on_edge] for o in optima]) for name in ("sin2_theta23", "dm31_ev2"))
     (low, high), (below, above) = fit_range.sin2_theta23, fit_range.dm31_ev2
     near = 1e-6 * (high - low), 1e-6 * (above - below)
@@ -74,6 +78,6 @@ def _interpolation_error(model: FarModel, plane: Plane, surface: np.ndarray, n: 
     golden = (np.arange(n) * 0.6180339887) % 1.0
     sin2, dm31 = low + (high - low) * (np.arange(n) + 0.5) / n, below + (above - below) * golden
     direct = densities(model, sin2, dm31)
-    seen = ~impossible(model)
-    difference = plane.at(surface, sin2, dm31) - np.log(direct[:, seen]).sum(axis=1)
+    floor = FLOOR * np.median(direct[direct > 0])
+    difference = plane.at(surface, sin2, dm31) - np.log(np.maximum(direct, floor)).sum(axis=1)
     return float(np.ptp(difference))

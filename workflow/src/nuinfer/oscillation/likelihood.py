@@ -1,20 +1,23 @@
 r"""The far detector's likelihood: where its events lie, for any point of the fitted parameters (arXiv:2412.16303, equation 7).
 
 .. math::
-    P(n; \theta) = \frac{\sum_k \Phi_k P_{\mu\mu}(E_k; \theta) A_k(n)}{\sum_k \Phi_k P_{\mu\mu}(E_k; \theta) \bar A_k}
+    P(n; \theta) = \frac{\sum_k c_k(\theta) A_k(n)}{\sum_k c_k(\theta) \bar A_k}
 
-with the near detector's flux :math:`\Phi_k` at energy knots, the kernel :math:`A_k(n)` of event (or bin) n, that is its density
-(content) for a flux that is one at a single knot, and the total :math:`\bar A_k`.  Only shapes enter, no rates.
+with the oscillated flux :math:`c_k` on energy knots (:mod:`nuinfer.oscillation.far_flux`), the kernel :math:`A_k(n)` of event
+(or bin) n, that is its density (content) for a flux that is one at a single knot, and the total :math:`\bar A_k`.  Only
+shapes enter, no rates.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from nuinfer.errors import InputError
-from nuinfer.oscillation.nufast import Oscillation, numu_survival
+from nuinfer.oscillation.far_flux import KnotFlux
+from nuinfer.oscillation.nufast import Oscillation
 from nuinfer.oscillation.plane import Plane
 
 FLOOR = 1e-12
@@ -37,6 +40,11 @@ class FarModel:
     oscillation: Oscillation
     antineutrino: bool = False
     negative_share: float = 0.0
+
+    @cached_property
+    def knot_flux(self) -> KnotFlux:
+        """The near flux, ready to be oscillated."""
+        return KnotFlux.of(self.knots_gev, self.flux)
 
     def __post_init__(self) -> None:
         n = self.knots_gev.size
@@ -83,8 +91,7 @@ def densities(model: FarModel, sin2_theta23: np.ndarray, dm31_ev2: np.ndarray) -
 
     Raises InputError for parameters outside their physical ranges and for a flux that nowhere survives.
     """
-    survival = numu_survival(model.oscillation, model.knots_gev, sin2_theta23, dm31_ev2, model.antineutrino)
-    rate = np.clip(survival, 0.0, 1.0) * model.flux
+    rate = model.knot_flux.oscillated(model.oscillation, sin2_theta23, dm31_ev2, model.antineutrino)
     total = rate @ model.total
     if not np.all(total > 0):
         raise InputError("far-detector model: no events at all; are the flux and the cross section zero?")
@@ -92,10 +99,16 @@ def densities(model: FarModel, sin2_theta23: np.ndarray, dm31_ev2: np.ndarray) -
 
 
 def log_table(model: FarModel, plane: Plane) -> np.ndarray:
-    """Return log P(n; theta) ``(n_nodes, n)`` at the nodes of ``plane``, floored at :data:`FLOOR` of the median density."""
+    """Return log P(n; theta) ``(n_nodes, n)`` at the nodes of ``plane``, floored at :data:`FLOOR` of the median density.
+
+    Raises InputError where the model excludes every event.
+    """
     sin2, dm31 = plane.axes
     table = densities(model, sin2[:, None], dm31).reshape(plane.n_nodes, -1)
-    return np.log(np.maximum(table, FLOOR * np.median(table)))
+    possible = table[table > 0]
+    if not possible.size:
+        raise InputError("far-detector model: it excludes every event; are energies in GeV, and of this experiment's range?")
+    return np.log(np.maximum(table, FLOOR * np.median(possible)))
 
 
 def impossible(model: FarModel) -> np.ndarray:

@@ -3,7 +3,8 @@ r"""Confidence regions by the likelihood ratio with the distribution that pseudo
 At a point the statistic is :math:`\lambda = 2(\max\ln L - \ln L)` (physics/9711021), its confidence level the share of toys
 with a smaller one.  A hypothesis may leave parameters free: an interval of one parameter, or a value of sin^2(2 theta_23),
 whose octant is open.  The likelihood is then maximised over them, and the toys are those of the data's best point in it
-("profiled", arXiv:2207.14353).
+("profiled", arXiv:2207.14353); of the two octants' best points, between which data hardly choose, those of the one that keeps
+the hypothesis at a lower level.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,8 @@ BLOCK = 200
 """Toys on the grid at once: memory."""
 FAR = 40.0
 """Where the data's statistic exceeds this no toy is asked: the level is one."""
+LEAST_TOYS = 10.0
+"""Effective toys that a level takes: with fewer, far from all that toys were thrown at, it is one."""
 
 
 class _Share:
@@ -33,7 +36,7 @@ class _Share:
 
     @property
     def level(self) -> np.ndarray:
-        judged = (self.observed < FAR) & (self.total > 0)
+        judged = (self.observed < FAR) & (self.effective >= LEAST_TOYS)
         return np.where(judged, self.below / np.where(judged, self.total, 1.0), 1.0)
 
     @property
@@ -55,16 +58,14 @@ def likelihood_confidence(
     """
     plane, axes = toys.plane, (grid.sin2_theta23, grid.dm31_ev2)
     data = 2.0 * (highest - plane.on_grid(surface, *axes))
-    half = len(data) // 2
-    # Hypotheses of sin^2(2 theta_23): the lower half of the axis, and the upper one mirrored onto it.
-    folded = _folded(data)
-    upper = data[half:][::-1] < data[:half]
+    half = np.arange(len(data) // 2)
+    folded, octants = _folded(data), (data[: half.size], data[half.size :][::-1])
     row, column = data.argmin(axis=0), data.argmin(axis=1)
-    folded_column = folded.argmin(axis=1)
-    lower_rows = np.arange(half)
-    folded_row = np.where(upper[lower_rows, folded_column], len(data) - 1 - lower_rows, lower_rows)
-    joint, joint_folded = _Share(data), _Share(folded)
-    of_sin2, of_dm31, of_folded = _Share(data.min(axis=1)), _Share(data.min(axis=0)), _Share(folded.min(axis=1))
+    columns = [octant.argmin(axis=1) for octant in octants]
+    joint, of_sin2, of_dm31 = _Share(data), _Share(data.min(axis=1)), _Share(data.min(axis=0))
+    # Hypotheses of sin^2(2 theta_23) have toys of their own for each octant.
+    joint_folded = [_Share(folded) for _ in octants]
+    of_folded = [_Share(folded.min(axis=1)) for _ in octants]
     n = len(toys.coefficients)
     for start in range(0, n, BLOCK):
         part = slice(start, start + BLOCK)
@@ -72,14 +73,21 @@ def likelihood_confidence(
         weight = np.exp(heights - toys.log_mixture[part, None, None])
         statistic = 2.0 * (toys.highest[part, None, None] - heights)
         joint.add(statistic, weight)
-        both = _folded(statistic)
-        joint_folded.add(both, np.where(upper, weight[:, half:][:, ::-1], weight[:, :half]))
-        of_sin2.add(statistic.min(axis=2), weight[:, np.arange(2 * half), column])
+        of_sin2.add(statistic.min(axis=2), weight[:, np.arange(len(data)), column])
         of_dm31.add(statistic.min(axis=1), weight[:, row, np.arange(weight.shape[2])])
-        of_folded.add(both.min(axis=2), weight[:, folded_row, folded_column])
+        both = _folded(statistic)
+        for k, own in enumerate((weight[:, : half.size], weight[:, half.size :][:, ::-1])):
+            joint_folded[k].add(both, own)
+            of_folded[k].add(both.min(axis=2), own[:, half, columns[k]])
         if progress:
             progress(min(start + BLOCK, n), n, "toys")
-    found = Confidence(joint.level, joint_folded.level, of_sin2.level, of_folded.level, of_dm31.level)
+    found = Confidence(
+        joint.level,
+        np.minimum(*(share.level for share in joint_folded)),
+        of_sin2.level,
+        np.minimum(*(share.level for share in of_folded)),
+        of_dm31.level,
+    )
     inside = joint.effective[joint.level < 0.9973]
     facts = {"toys": float(n)}
     if inside.size:
@@ -87,19 +95,24 @@ def likelihood_confidence(
     return found, facts
 
 
-def set_confidence(toys: Toys, heights: np.ndarray, data: np.ndarray, highest: np.ndarray) -> np.ndarray:
+def set_confidence(
+    toys: Toys, heights: np.ndarray, data: np.ndarray, highest: np.ndarray, octants: np.ndarray | None = None
+) -> np.ndarray:
     """Return the confidence level ``(n_data,)`` of one hypothesis, a set of points: what a whole grid of them is made of.
 
     ``heights`` ``(n_toys, n_points)`` and ``data`` ``(n_data, n_points)`` are log-likelihoods at the points, ``highest``
-    ``(n_data,)`` the data's maxima.
+    ``(n_data,)`` the data's maxima; ``octants`` ``(n_points,)`` says which points are of which octant where it is open.
     """
     statistic = 2.0 * (toys.highest - heights.max(axis=1))
-    best = data.argmax(axis=1)
     observed = 2.0 * (highest - data.max(axis=1))
-    levels = np.empty(len(data))
-    for i, (at, value) in enumerate(zip(best, observed, strict=True)):
-        weight = np.exp(heights[:, at] - toys.log_mixture)
-        levels[i] = weight[statistic < value].sum() / weight.sum()
+    groups = [np.arange(heights.shape[1])] if octants is None else [np.flatnonzero(octants == k) for k in np.unique(octants)]
+    levels = np.ones(len(data))
+    for group in groups:
+        best = group[data[:, group].argmax(axis=1)]
+        for i, (at, value) in enumerate(zip(best, observed, strict=True)):
+            weight = np.exp(heights[:, at] - toys.log_mixture)
+            if weight.sum() ** 2 >= LEAST_TOYS * np.square(weight).sum() > 0.0:
+                levels[i] = min(levels[i], weight[statistic < value].sum() / weight.sum())
     return levels
 
 

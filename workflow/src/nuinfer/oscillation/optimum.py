@@ -6,6 +6,7 @@ search began.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -17,6 +18,8 @@ SCAN = (24, 64)
 BLOCK = 250
 """Likelihoods scanned together: memory, and a fixed size so that results do not depend on how work is cut."""
 STEPS = 60
+MERGED = 1e-6
+"""Both octants' optima are one where the lower octant's is closer than this to maximal mixing."""
 EDGE = 1e-9
 """An optimum closer than this share of the range to its end lies on it."""
 
@@ -36,15 +39,33 @@ class Optima:
     @property
     def best(self) -> "Optima":
         """The better octant's, all ``(n,)``; of equal ones the lower's."""
-        pick = self.loglike.argmax(axis=1)[:, None]
+        return self._picked(self.loglike.argmax(axis=1))
+
+    @property
+    def merged(self) -> np.ndarray:
+        """Whether there is no maximum in the lower octant but that of the upper one's side, beyond maximal mixing, ``(n,)``."""
+        return self.sin2_theta23[:, 0] > 0.5 - MERGED
+
+    @property
+    def drawn(self) -> "Optima":
+        """One octant's each, all ``(n,)``, with chances as their likelihoods: data hardly choose between the octants.
+
+        Chances are even numbers between 0 and 1 that depend on an optimum's place alone.
+        """
+        n = len(self.loglike)
+        chance = (np.arange(1, n + 1) * 0.6180339887498949) % 1.0
+        upper = chance * (1.0 + np.exp(np.clip(self.loglike[:, 0] - self.loglike[:, 1], -50.0, 50.0))) < 1.0
+        return self._picked(upper.astype(int))
+
+    def _picked(self, octant: np.ndarray) -> "Optima":
         fields = (self.sin2_theta23, self.dm31_ev2, self.loglike, self.on_edge)
-        return Optima(*(np.take_along_axis(f, pick, axis=1)[:, 0] for f in fields))
+        return Optima(*(np.take_along_axis(f, octant[:, None], axis=1)[:, 0] for f in fields))
 
 
 def octant_optima(coefficients: np.ndarray, plane: Plane) -> Optima:
     """Return the optima of log-likelihoods ``(n, n_sin2, n_dm31)`` on ``plane``."""
     found = [
-        [_climb(block, plane, *box) for box in _octants()]
+        [_highest(block, *box) for box in _octants()]
         for block in np.split(coefficients, range(BLOCK, len(coefficients), BLOCK))
     ]
     z = np.concatenate([np.stack([o[0] for o in octants], axis=1) for octants in found])
@@ -61,10 +82,24 @@ def _octants() -> tuple[tuple[float, float], tuple[float, float]]:
     return (-1.0, 0.0), (0.0, 1.0)
 
 
-def _climb(c: np.ndarray, plane: Plane, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return scaled points ``(n, 2)`` and heights ``(n,)`` of the highest points with scaled sin^2 in [low, high]."""
+def _highest(c: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return scaled points ``(n, 2)`` and heights ``(n,)`` of the highest points with scaled sin^2 in [low, high].
+
+    Close to maximal mixing an octant may hold its own maximum and the foot of the other's: both are climbed, since the scan
+    is too coarse to tell which is higher.
+    """
     lowest, highest = np.array([low, -1.0]), np.array([high, 1.0])
-    z = _scan(c, lowest, highest)
+    first, second, has_second = _scan(c, lowest, highest)
+    z, value = _climb(c, first, lowest, highest)
+    both = np.flatnonzero(has_second)
+    other, height = _climb(c[both], second[both], lowest, highest)
+    better = height > value[both]
+    z[both[better]], value[both[better]] = other[better], height[better]
+    return z, value
+
+
+def _climb(c: np.ndarray, z: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where Newton's method leads from scaled points ``z`` ``(n, 2)``, and the heights ``(n,)`` there."""
     value, slope, bend = _derivatives(c, z)
     active = np.arange(len(c))
     for _ in range(STEPS):
@@ -88,11 +123,26 @@ def _climb(c: np.ndarray, plane: Plane, low: float, high: float) -> tuple[np.nda
     return z, value
 
 
-def _scan(c: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+def _scan(c: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the best points ``(n, 2)`` of the highest and of the second peak along sin^2, and whether there is a second."""
     a, b = (np.linspace(lo, hi, n) for lo, hi, n in zip(lowest, highest, SCAN, strict=True))
     heights = chebyshev.chebvander(a, c.shape[1] - 1) @ c @ chebyshev.chebvander(b, c.shape[2] - 1).T
-    i, j = np.unravel_index(heights.reshape(len(c), SCAN[0] * SCAN[1]).argmax(axis=1), SCAN)
-    return np.stack([a[i], b[j]], axis=1)
+    column = heights.argmax(axis=2)
+    # The ridge's height from a parabola through three points of dm^2_31: the scan's own steps would hide shallow peaks.
+    near = np.clip(column, 1, b.size - 2)[..., None] + np.arange(-1, 2)
+    below, middle, above = np.moveaxis(np.take_along_axis(heights, near, axis=2), 2, 0)
+    bend = 2.0 * middle - below - above
+    ridge = middle + np.where(bend > 0.0, (above - below) ** 2 / (8.0 * np.where(bend > 0.0, bend, 1.0)), 0.0)
+    ridge = np.where(near[..., 1] == column, ridge, heights.max(axis=2))
+    around = np.pad(ridge, ((0, 0), (1, 1)), constant_values=-np.inf)
+    peaks = np.where((ridge > around[:, :-2]) & (ridge >= around[:, 2:]), ridge, -np.inf)
+    each = np.arange(len(c))
+    starts = []
+    for _ in range(2):
+        row = peaks.argmax(axis=1)
+        starts.append((np.stack([a[row], b[column[each, row]]], axis=1), np.isfinite(peaks[each, row])))
+        peaks[each, row] = -np.inf
+    return starts[0][0], starts[1][0], starts[1][1]
 
 
 def _derivatives(c: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,12 +161,11 @@ def _polynomials(z: np.ndarray, n: int) -> list[np.ndarray]:
     return [values, values @ first, values @ first @ first]
 
 
+@lru_cache
 def _derivative_matrix(n: int) -> np.ndarray:
     """Return D ``(n, n)``: column j holds the coefficients of T_j's derivative."""
     matrix = np.zeros((n, n))
-    for j, unit in enumerate(np.eye(n)):
-        derivative = chebyshev.chebder(unit)
-        matrix[: derivative.size, j] = derivative if n > 1 else 0.0
+    matrix[: max(n - 1, 1)] = chebyshev.chebder(np.eye(n))
     return matrix
 
 
@@ -132,8 +181,9 @@ def _step(z: np.ndarray, slope: np.ndarray, bend: np.ndarray, lowest: np.ndarray
     a, d = np.where(held[:, 0], -1.0, a), np.where(held[:, 1], -1.0, d)
     shortest, longest = np.maximum(lowest - z, -0.1), np.minimum(highest - z, 0.1)
     concave = (a < 0) & (a * d - b * b > 0)
-    size = np.maximum(np.abs(a) + np.abs(b), np.abs(d) + np.abs(b))
-    uphill = g / np.where(size > 0, size, 1.0)[:, None]
+    # Each coordinate by its own curvature: a single scale would crawl along sin^2(theta_23) near maximal mixing.
+    size = np.stack([np.abs(a), np.abs(d)], axis=1) + np.abs(b)[:, None]
+    uphill = g / np.where(size > 0, size, 1.0)
     best = np.clip(uphill, shortest, longest)
     best[concave] = _best_in_box(*(v[concave] for v in (g, a, b, d, shortest, longest)))
     return best

@@ -38,6 +38,7 @@ def fit_numbers(fit: Fit, model: FarModel) -> dict[str, Any]:
             "sin2_2theta23": float(np.std(4.0 * cloud.sin2_theta23 * (1.0 - cloud.sin2_theta23))),
             "dm31_ev2": float(cloud.dm31_ev2.std()),
         },
+        "merged_share_of_bootstraps": float(fit.cloud.merged.mean()),
         "events": int(model.kernel.shape[1]),
         "bootstraps": int(cloud.dm31_ev2.size),
         "range": {name: list(getattr(fit.plane.range, name)) for name in ("sin2_theta23", "dm31_ev2")},

@@ -77,7 +77,7 @@ def throw_toys(
     each = n_toys // sin2.size
     if each < 1:
         raise InputError(f"toys: {n_toys} are too few for {sin2.size} points of the plane; give at least one each")
-    contents = densities(bins, sin2, dm31)
+    contents = np.maximum(densities(bins, sin2, dm31), 0.0)
     table = log_table(bins, plane)
     table -= table.mean(axis=0)
     coefficients, optima = [], []

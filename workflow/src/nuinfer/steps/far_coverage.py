@@ -13,7 +13,7 @@ from nuinfer.io.hdf5 import write_hdf5
 from nuinfer.io.operators import read_operator
 from nuinfer.io.oscillation import read_toys
 from nuinfer.io.provenance import provenance
-from nuinfer.oscillation.coverage import hypotheses, levels_of_truth
+from nuinfer.oscillation.coverage import hypotheses, levels_of_truth, score
 from nuinfer.oscillation.fit import fit_events
 from nuinfer.oscillation.plane import FitRange
 from nuinfer.seeds import stream
@@ -44,7 +44,7 @@ def far_coverage(truth: Path, operator: Path, toys: list[Path], output: Path, se
         events, _ = draw_far_events(
             lambda x, q2: folded.mesh.interpolate(known.w, x, q2),
             known.grid, known.knots_gev, flux, expected, known.mass_gev, known.antineutrino,
-            settings["events"], stream(seed, "coverage events", sample, number),
+            settings["events"], stream(seed, "coverage events", sample, number), energies=False,
         )  # fmt: skip
         if settings["smearing"]:
             events = smeared_events(events, settings["smearing"], known.grid, stream(seed, "coverage smearing", sample, number))
@@ -54,7 +54,7 @@ def far_coverage(truth: Path, operator: Path, toys: list[Path], output: Path, se
             fit = fit_events(likelihood, allowed, settings["coverage_bootstraps"], seed, ("coverage", sample, number))
             row |= {f"{xsec}/sin2_theta23": fit.data.sin2_theta23[0], f"{xsec}/dm31_ev2": fit.data.dm31_ev2[0]}
             row |= {f"{xsec}/loglike": fit.data.loglike[0], f"{xsec}/sd_dm31_ev2": fit.cloud.best.dm31_ev2.std()}
-            row[f"{xsec}/widened"] = float(fit.widened)
+            row |= {f"{xsec}/widened": float(fit.widened), f"{xsec}/score": score(fit, *point)}
             for method, levels in levels_of_truth(fit, hypothesis, *point).items():
                 row |= {f"{xsec}/{method}/{name}": level for name, level in levels.items()}
         rows.append(row)

@@ -9,7 +9,7 @@ from nuinfer.calibration.coverage import coverage_curve
 from nuinfer.io.hdf5 import read_hdf5, write_hdf5
 from nuinfer.io.jsonfile import write_json
 from nuinfer.io.provenance import provenance
-from nuinfer.oscillation.coverage import LEVELS, coverage_numbers, pull_facts
+from nuinfer.oscillation.coverage import LEVELS, best_fit_facts, coverage_numbers
 from nuinfer.steps.cli import run
 
 
@@ -23,21 +23,13 @@ def far_coverage_summary(parts: list[Path], metrics: Path, output: Path, setting
     numbers: dict = {"pseudo_experiments": n}
     for xsec in xsecs:
         own = {name.removeprefix(f"{xsec}/"): value for name, value in joined.items() if name.startswith(f"{xsec}/")}
-        best = own["loglike"].argmax(axis=1)
-        dm31 = own["dm31_ev2"][np.arange(n), best]
-        facts = pull_facts(own["sin2_theta23"], dm31, own["sd_dm31_ev2"], settings["oscillation"])
-        right = best == int(settings["oscillation"]["sin2_theta23"] > 0.5)
-        arrays[f"{xsec}/dm31_pull"] = (dm31 - settings["oscillation"]["dm31_ev2"]) / own["sd_dm31_ev2"]
+        numbers[xsec] = best_fit_facts(own, settings["oscillation"])
         covered: dict[str, dict] = {}
         for name in (name for name in own if "/" in name):
             method, quantity = name.split("/")
             arrays[f"curves/{xsec}/{name}"] = coverage_curve(own[name], LEVELS)
             covered.setdefault(method, {})[quantity] = coverage_numbers(own[name], band)
-        numbers[xsec] = {
-            "best_fit": {**facts, "right_octant": float(right.mean())},
-            "range_widened": int(np.count_nonzero(own["widened"])),
-            "coverage": covered,
-        }
+        numbers[xsec]["coverage"] = covered
     record = provenance("nuinfer.steps.far_coverage_summary", settings)
     write_hdf5(output, "fit coverage summary", arrays, record)
     write_json(metrics, {**numbers, "provenance": record})

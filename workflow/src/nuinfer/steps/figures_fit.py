@@ -13,6 +13,7 @@ from nuinfer.steps.cli import run
 PLANES = {"mixing": ("sin2_2theta23", "plane_sin2_2theta"), "octants": ("sin2_theta23", "plane_sin2")}
 METHODS = {
     "bootstrap": "highest density of the bootstraps' best fits",
+    "bootstrap_octants": "highest density of the bootstraps' optima in both octants",
     "feldman_cousins": "likelihood ratio with the distribution of pseudo-experiments (Feldman and Cousins)",
 }
 
