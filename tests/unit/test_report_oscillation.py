@@ -14,7 +14,8 @@ FIT = {
         "upper": {"sin2_theta23": 0.5601, "dm31_ev2": 2.5221e-3, "delta_chi2": 0.1234, "share_of_bootstraps": 0.2},
     },
     "sd": {"sin2_theta23_within_octant": 0.0145, "sin2_2theta23": 0.004, "dm31_ev2": 2.1e-5},
-    "events": 6200, "bootstraps_on_edge": 0, "best_on_edge": False, "range_widened": 0, "impossible_events": 0,
+    "merged_share_of_bootstraps": 0.17, "events": 6200,
+    "bootstraps_on_edge": 0, "best_on_edge": False, "range_widened": 0, "impossible_events": 0,
     "negative_share": 0.0,
 }  # fmt: skip
 REGION = {

@@ -90,73 +90,75 @@ def fit_summary_line(name: str, entries: Sequence[Mapping]) -> str:
     return f"{name}: {'; '.join(parts)}"
 
 
-def _named(entry: Mapping) -> list[Cell]:
-    return [entry["label"], entry["sample_label"]]
+def _named(entry: Mapping) -> str:
+    return f"{entry['label']}, {entry['sample_label']}"
 
 
 def _best_fits(entries: Sequence[Mapping]) -> Table:
-    rows = []
+    rows: list[list[Cell]] = []
     for entry in entries:
         fit = entry["fit"]
-        lower, upper = fit["octants"]["lower"], fit["octants"]["upper"]
-        sd = fit["sd"]
+        lower, upper, sd = fit["octants"]["lower"], fit["octants"]["upper"], fit["sd"]
         rows.append(
             [
-                *_named(entry), fit["events"], lower["sin2_theta23"], upper["sin2_theta23"],
-                upper["delta_chi2"] - lower["delta_chi2"], sd["sin2_theta23_within_octant"], 1e3 * fit["best"]["dm31_ev2"],
-                1e3 * sd["dm31_ev2"], upper["share_of_bootstraps"], fit["bootstraps_on_edge"],
+                _named(entry), fit["events"], lower["sin2_theta23"], upper["sin2_theta23"],
+                upper["delta_chi2"] - lower["delta_chi2"], f"{1e3 * fit['best']['dm31_ev2']:.4f} +- {1e3 * sd['dm31_ev2']:.4f}",
+                upper["share_of_bootstraps"],
+                fit["merged_share_of_bootstraps"],
             ]
         )  # fmt: skip
-    header = [
-        "cross section", "sample", "events", "sin2 th23, lower octant", "upper octant", "upper - lower delta chi2",
-        "sd in octant", "dm2_31 [1e-3 eV2]", "sd", "bootstraps in the upper octant", "on the range's edge",
-    ]  # fmt: skip
-    return Table(header, rows, "Best fits", "Spreads are those of the bootstraps.")
+    header = ["fit", "events", "sin2 th23, lower", "upper", "delta chi2", "dm2_31 [1e-3 eV2]", "bootstraps in upper", "merged"]
+    note = "Optima of both octants; delta chi2: upper less lower. Merged: bootstraps with one optimum for both."
+    return Table(header, rows, "Best fits", note)
 
 
 def _regions(entries: Sequence[Mapping]) -> Table:
-    rows = []
+    rows: list[list[Cell]] = []
     for entry in entries:
         for method, found in entry["regions"].items():
-            one = found["1_sigma"]
+            one, held = found["1_sigma"], found.get("level_of_truth", {})
             intervals = one["intervals"]
-            held = found.get("level_of_truth", {})
             rows.append(
                 [
-                    *_named(entry), METHOD_NAMES.get(method, method), _pieces(intervals["sin2_theta23"], 1.0),
+                    _named(entry), METHOD_NAMES.get(method, method), _pieces(intervals["sin2_theta23"], 1.0),
                     _pieces(intervals["sin2_2theta23"], 1.0), _pieces(intervals["dm31_ev2"], 1e3),
-                    1e6 * one["area_ev2"]["sin2_theta23"], held.get("plane_sin2"), held.get("plane_sin2_2theta"),
-                    ", ".join(found["3_sigma"]["cut_off"]) or "none",
+                    1e6 * one["area_ev2"]["sin2_theta23"], held.get("plane_sin2"),
                 ]
             )  # fmt: skip
-    header = [
-        "cross section", "sample", "method", "sin2 th23", "sin2 2th23", "dm2_31 [1e-3 eV2]", "area (sin2 th23, dm2) [1e-6 eV2]",
-        "level of the truth", "in sin2 2th23", "3-sigma region cut at",
-    ]  # fmt: skip
-    note = "Intervals and areas of 1 sigma; the truth is inside a region of level c if its own level is at most c."
+    header = ["fit", "method", "sin2 th23", "sin2 2th23", "dm2_31 [1e-3 eV2]", "area [1e-6 eV2]", "truth at"]
+    note = (
+        "Intervals of one parameter, and area in (sin2 th23, dm2_31), at 1 sigma; the truth is in every region of a level "
+        "above that in the last column."
+    )
     return Table(header, rows, "Confidence regions", note)
 
 
 def _distances(entries: Sequence[Mapping]) -> Table:
-    rows = []
-    for entry in entries:
+    rows: list[list[Cell]] = []
+    for entry in (e for e in entries if e["xsec"] != "true"):
         for method, planes in entry["from_true"]["regions"].items():
-            plane = planes["sin2_2theta23"]
-            centre = plane["centre_shift"] or [None, None]
-            shift = entry["from_true"]["shift"]
+            plane, shift = planes["sin2_2theta23"], entry["from_true"]["shift"]
             rows.append(
                 [
-                    *_named(entry), METHOD_NAMES.get(method, method), shift["sin2_theta23"], shift["dm31_ev2"], *centre,
-                    planes["sin2_theta23"]["area_ratio"], plane["area_ratio"],
+                    _named(entry), METHOD_NAMES.get(method, method), shift["sin2_theta23"], shift["dm31_ev2"],
+                    *(plane["centre_shift"] or [None, None]), plane["area_ratio"], planes["sin2_theta23"]["area_ratio"],
                 ]
             )  # fmt: skip
     header = [
-        "cross section", "sample", "method", "best fit: sin2 th23 [sd]", "dm2_31 [sd]", "centre: sin2 2th23 [sd]",
-        "dm2_31 [sd]", "area ratio, sin2 th23", "area ratio, sin2 2th23",
-    ]  # fmt: skip
-    return Table(
-        header, rows, "Distance from the true cross section's fit to the same sample", "Centre and area: 1-sigma regions."
+        "fit",
+        "method",
+        "best sin2 th23",
+        "best dm2_31",
+        "centre sin2 2th23",
+        "centre dm2_31",
+        "area ratio",
+        "in sin2 th23",
+    ]
+    note = (
+        "Shifts in standard deviations of the true cross section's fit. Best: optimum of that fit's octant; centre and area: "
+        "1-sigma regions in (sin2 2th23, dm2_31), the last column in (sin2 th23, dm2_31)."
     )
+    return Table(header, rows, "Distance from the true cross section's fit to the same sample", note)
 
 
 def _warnings(name: str, entries: Sequence[Mapping]) -> list[str]:
@@ -172,6 +174,9 @@ def _warnings(name: str, entries: Sequence[Mapping]) -> list[str]:
             found.append(f"{what}: {fit['impossible_events']} events are impossible for this cross section at any parameters")
         if fit["negative_share"] > 1e-3:
             found.append(f"{what}: {100 * fit['negative_share']:.2g} % of the cross section was negative and set to zero")
+        for method, regions in entry["regions"].items():
+            if regions["3_sigma"]["cut_off"]:
+                found.append(f"{what}: the 3-sigma region ({METHOD_NAMES.get(method, method)}) is cut off by the fitted range")
         farthest = max(entry["from_true"]["shift"].values(), key=abs)
         if abs(farthest) > FAR_OUT:
             found.append(f"{what}: the fit is {abs(farthest):.2g} sd away from the true cross section's")
