@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 from toy_far import RANGE, TRUTH, binned_model, event_model
 
 from nuinfer.errors import InputError
@@ -104,6 +105,13 @@ def test_order_of_events_changes_nothing(model: FarModel, wide: Fit, rng: np.ran
     assert distance(found.data, wide.data) < 1e-9
     lacking = replace(model, kernel=model.kernel[:, 1:])
     assert distance(fit_events(lacking, RANGE, 0, 3).data, wide.data) > 1e-5
+
+
+def test_number_of_threads_changes_nothing(model: FarModel, wide: Fit) -> None:
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found = fit_events(model, RANGE, 40, 3, ("test",))
+        assert distance(found.data, wide.data) < 1e-9 and distance(found.cloud, wide.cloud) < 1e-9, threads
 
 
 def test_bootstraps_depend_on_seed_and_key_alone(model: FarModel, wide: Fit) -> None:
