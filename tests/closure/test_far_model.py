@@ -175,7 +175,7 @@ def test_events_on_the_ends_of_the_grid_have_a_bin() -> None:
     np.testing.assert_allclose(binned_kernel(bins, grid, el, np.array([1.0, 1.0, -1.0, -1.0]))[0], 6.0 * np.array([1, 5, 6, 2]))
 
 
-# Resolution
+# Negative cross sections
 
 
 def test_negative_cross_sections_are_clamped_and_counted(problem, events, toy) -> None:

@@ -25,7 +25,7 @@ def at_single_points(functions: Combinations, el_gev: np.ndarray, cos_theta: np.
     return direct_rates(functions, GridPoints(np.arange(n), el_gev, cos_theta, np.ones(n)), n, knots_gev, MASS)
 
 
-# Kernels
+# Equation 14
 
 
 def equation_14(
