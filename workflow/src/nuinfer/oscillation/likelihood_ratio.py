@@ -18,8 +18,9 @@ BLOCK = 200
 """Toys on the grid at once: memory."""
 FAR = 40.0
 """Where the data's statistic exceeds this no toy is asked: the level is one."""
-LEAST_TOYS = 10.0
-"""Effective toys that a level takes: with fewer, far from all that toys were thrown at, it is one."""
+LEAST_TOYS, LEAST_SHARE = 10.0, 0.01
+"""Effective toys that a level takes, at least so many and such a share of all: elsewhere, far from where toys were thrown, it
+is one."""
 
 
 class _Share:
@@ -28,15 +29,17 @@ class _Share:
     def __init__(self, observed: np.ndarray) -> None:
         self.observed = observed
         self.below, self.total, self.squares = (np.zeros_like(observed) for _ in range(3))
+        self.toys = 0
 
     def add(self, statistic: np.ndarray, weight: np.ndarray) -> None:
+        self.toys += len(statistic)
         self.below += np.where(statistic < self.observed, weight, 0.0).sum(axis=0)
         self.total += weight.sum(axis=0)
         self.squares += np.square(weight).sum(axis=0)
 
     @property
     def level(self) -> np.ndarray:
-        judged = (self.observed < FAR) & (self.effective >= LEAST_TOYS)
+        judged = (self.observed < FAR) & (self.effective >= _least(self.toys))
         return np.where(judged, self.below / np.where(judged, self.total, 1.0), 1.0)
 
     @property
@@ -111,9 +114,13 @@ def set_confidence(
         best = group[data[:, group].argmax(axis=1)]
         for i, (at, value) in enumerate(zip(best, observed, strict=True)):
             weight = np.exp(heights[:, at] - toys.log_mixture)
-            if weight.sum() ** 2 >= LEAST_TOYS * np.square(weight).sum() > 0.0:
+            if weight.sum() ** 2 >= _least(len(weight)) * np.square(weight).sum() > 0.0:
                 levels[i] = min(levels[i], weight[statistic < value].sum() / weight.sum())
     return levels
+
+
+def _least(n_toys: int) -> float:
+    return max(LEAST_TOYS, LEAST_SHARE * n_toys)
 
 
 def _folded(values: np.ndarray) -> np.ndarray:
