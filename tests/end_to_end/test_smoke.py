@@ -138,7 +138,9 @@ def test_oscillation_fits_hold_the_truth_and_a_black_box_does_not(finished):
     assert failed["regions"]["feldman_cousins"]["level_of_truth"]["dm31"] > 0.997
     assert abs(failed["from_true"]["shift"]["dm31_ev2"]) > 4.0
     coverage = read_json(finished / RESULTS / "far/plain/coverage.json")
-    assert coverage["pseudo_experiments"] == 6 and set(coverage["true"]["coverage"]) == {"bootstrap", "feldman_cousins"}
+    assert coverage["pseudo_experiments"] == 6 and set(coverage["true"]["coverage"]) == {
+        "bootstrap", "bootstrap_octants", "feldman_cousins",
+    }  # fmt: skip
 
 
 def test_nothing_left_to_do(finished):

@@ -132,9 +132,9 @@ def report_arguments(tmp_path, *tunes):
         paths.append(tmp_path / f"{tune}.json")
         write_json(paths[-1], {"provenance": {"settings": json.dumps({"tune": tune})}})
     settings = {"tunes": [{"name": "a", "observations": []}, {"name": "b", "observations": []}]}
-    settings["studies"] = []
+    settings |= {"studies": [], "fits": [], "fit_coverages": []}
     empty = ["--comparisons", "--tables", "--predictives", "--captions"]
-    empty += ["--closures", "--coverages", "--closure-captions", "--cost"]
+    empty += ["--closures", "--coverages", "--closure-captions", "--cost", "--fits", "--fit-coverages", "--fit-captions"]
     return ["--calibrations", *paths, "--tune-captions", *paths, *empty, "--settings", json.dumps(settings)]
 
 

@@ -28,6 +28,8 @@ BASE = {
     "experiments": {"dune": DUNE, "spare": {**DUNE, "flux": {"path": "fetched/later.csv"}}},
     "learners": {"mine": {"name": "mlp", "steps": 10, "members": 2}},
     "studies": {"net": {"label": "a", "experiment": "dune", "learner": "mine"}},
+    "far_samples": {},
+    "fits": {},
 }
 BANDS = {"learner": "gaussian", "events": 1000, "coverage_draws": 5}
 
@@ -164,6 +166,7 @@ def test_files_of_a_parton_set(tmp_path, monkeypatch):
 
 def test_nothing_configured_is_nothing_wrong():
     config = {"experiments": {}, "learners": {}, "studies": {}, "closure": {"slices_gev": [1.0]}, "tunes": {}}
+    config |= {"far_samples": {}, "fits": {}}
     check_closure(config, ROOT)
     assert list(config["learners"]) == ["mlp", "published", "gaussian", "blackbox"]
 
