@@ -15,10 +15,7 @@ def fit_comparison(fits: list[Path], regions: list[Path], output: Path, settings
     """
     found = []
     for entry, fit, region in zip(settings["entries"], fits, regions, strict=True):
-        numbers = {
-            k: {n: v for n, v in read_json(p).items() if n != "provenance"} for k, p in (("fit", fit), ("regions", region))
-        }
-        found.append({**entry, **numbers})
+        found.append({**entry, "fit": _numbers(fit), "regions": _numbers(region)})
     true = {entry["sample"]: entry for entry in found if entry["xsec"] == "true"}
     for entry in found:
         entry["from_true"] = compare_fits(entry, true[entry["sample"]])
