@@ -187,3 +187,18 @@ def test_same_content_same_bytes(tmp_path: Path, fit: Fit) -> None:
     for name in ("a.h5", "b.h5"):
         write_fit(tmp_path / name, fit, RECORD)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_outlines_of_joint_regions_are_data(tmp_path) -> None:
+    """A disc's outline lies on the disc; the fields come back as they were."""
+    grid = RegionGrid.over(FitRange((0.3, 0.7), (2.3e-3, 2.7e-3)), 80, 80)
+    u, v = (grid.sin2_theta23[:, None] - 0.5) / 0.04, (grid.dm31_ev2 - 2.5e-3) / 4e-5
+    disc = 1.0 - np.exp(-0.5 * (u**2 + v**2))
+    line = np.linspace(0.0, 1.0, 80)
+    found = Confidence(disc, disc[:40], line, line[:40], line)
+    write_regions(tmp_path / "regions.h5", grid, {"bootstrap": found}, {})
+    assert list(read_regions(tmp_path / "regions.h5")[1]) == ["bootstrap"]
+    with h5py.File(tmp_path / "regions.h5") as file:
+        outline = file["contours/bootstrap/plane_sin2/1_sigma/0"][...]
+    radius = np.hypot((outline[:, 0] - 0.5) / 0.04, (outline[:, 1] - 2.5e-3) / 4e-5)
+    np.testing.assert_allclose(radius, np.sqrt(-2.0 * np.log(1.0 - 0.682689)), rtol=0.02)

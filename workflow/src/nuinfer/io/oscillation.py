@@ -10,7 +10,7 @@ from nuinfer.io.hdf5 import read_hdf5, write_hdf5
 from nuinfer.oscillation.fit import Fit
 from nuinfer.oscillation.optimum import Optima
 from nuinfer.oscillation.plane import FitRange, Plane
-from nuinfer.oscillation.regions import Confidence, RegionGrid
+from nuinfer.oscillation.regions import Confidence, RegionGrid, contours, level
 from nuinfer.oscillation.toys import Toys
 
 FIT, TOYS, REGIONS = "oscillation fit", "oscillation toys", "oscillation regions"
@@ -47,16 +47,24 @@ def read_toys(path: Path) -> Toys:
 
 
 def write_regions(path: Path, grid: RegionGrid, regions: Mapping[str, Confidence], record: Mapping[str, Any]) -> None:
-    """Write the regions of every method, ``{method}/{field}``, on ``grid``."""
+    """Write the regions of every method, ``{method}/{field}``, on ``grid``, and the outlines of the joint ones.
+
+    Outlines of 1, 2 and 3 sigma are ``contours/{method}/{field}/{n}_sigma/{i}`` ``(m, 2)``: mixing parameter, dm^2_31 in eV^2.
+    """
     arrays = {"sin2_theta23": grid.sin2_theta23, "dm31_ev2": grid.dm31_ev2}
     arrays |= {f"{method}/{name}": getattr(found, name) for method, found in regions.items() for name in FIELDS}
+    for method, found in regions.items():
+        for name, x in (("plane_sin2", grid.sin2_theta23), ("plane_sin2_2theta", grid.sin2_2theta23)):
+            for n in (1, 2, 3):
+                lines = contours(x, grid.dm31_ev2, getattr(found, name), float(level(n)))
+                arrays |= {f"contours/{method}/{name}/{n}_sigma/{i}": line for i, line in enumerate(lines)}
     write_hdf5(path, REGIONS, arrays, record, {"sin2_theta23": "1", "dm31_ev2": "eV^2"})
 
 
 def read_regions(path: Path) -> tuple[RegionGrid, dict[str, Confidence]]:
     """Return grid and regions by method of a file that :func:`write_regions` wrote; InputError for any other."""
     arrays, _ = read_hdf5(path, REGIONS)
-    methods = dict.fromkeys(name.partition("/")[0] for name in arrays if "/" in name)
+    methods = dict.fromkeys(name.partition("/")[0] for name in arrays if name.count("/") == 1)
     found = {m: Confidence(**{name: arrays[f"{m}/{name}"] for name in FIELDS}) for m in methods}
     return RegionGrid(arrays["sin2_theta23"], arrays["dm31_ev2"]), found
 
