@@ -4,6 +4,7 @@ configfile: "config/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/common_far.smk"
+include: "rules/common_systematics.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -23,6 +24,7 @@ include: "rules/calibrate.smk"
 include: "rules/measure.smk"
 include: "rules/near_detector.smk"
 include: "rules/far_detector.smk"
+include: "rules/systematics.smk"
 include: "rules/report.smk"
 
 
@@ -47,11 +49,24 @@ rule oscillation:
         expand("<results>/far/{sample}/coverage.json", sample=coverage_samples()),
 
 
+rule systematics:
+    """Every systematic ensemble and scan: united regions, their closed form, their coverage."""
+    input:
+        systematics_numbers(),
+
+
+rule coverage_of_union:
+    """How often the united regions of ensembles hold the truth, measured over universes."""
+    input:
+        expand("<results>/ensembles/{ensemble}/coverage.json", ensemble=covered_ensembles()),
+
+
 rule figures:
     """Every figure, without the report."""
     input:
         closure_figures(),
         fit_captions(),
+        systematics_captions(),
         expand("<results>/figures/{tune}/captions.json", tune=TUNES),
         every_observation("<results>/figures/{tune}/{observation}/captions.json"),
 

@@ -24,7 +24,9 @@ except InputError as error:
 SEED = config["seed"]
 TUNES = config["tunes"]
 STUDIES = config["studies"]
-EXPERIMENTS = list(dict.fromkeys(study["experiment"] for study in STUDIES.values()))
+SHOWN = [name for name, study in STUDIES.items() if not study.get("in_scan")]
+EXPERIMENTS = list(dict.fromkeys(STUDIES[name]["experiment"] for name in SHOWN))
+MANY = {ensemble["study"] for ensemble in config["ensembles"].values()}
 STUDY_FIGURES = ["density", "marginals", "slices"]
 NETWORKS = ["mlp", "published", "blackbox"]
 
@@ -48,6 +50,8 @@ wildcard_constraints:
     sample=either(config["far_samples"]),
     xsec=either(["true", *STUDIES]),
     fit=either(config["fits"]),
+    ensemble=either(config["ensembles"]),
+    scan=either(config["scans"]),
 
 
 def step_settings(**settings):
@@ -157,14 +161,48 @@ def truth_file(wildcards):
     return f"<results>/experiments/{study_config(wildcards)['experiment']}/truth.h5"
 
 
+def near_operator_file(wildcards):
+    """The operator of the bins that the study's learner sees."""
+    return f"<results>/experiments/{study_config(wildcards)['near_experiment']}/operator.h5"
+
+
+def near_truth_file(wildcards):
+    return f"<results>/experiments/{study_config(wildcards)['near_experiment']}/truth.h5"
+
+
+def varied_flux(wildcards):
+    """The flux's components as a list: empty where the study does not vary the flux."""
+    study = study_config(wildcards)
+    return [config["experiments"][study["experiment"]]["flux_shapes"]] if "flux" in study["varies"] else []
+
+
+def learn_settings(wildcards):
+    study = study_config(wildcards)
+    return step_settings(
+        learner=learner_of(wildcards.study),
+        study=wildcards.study,
+        experiment=study["experiment"],
+        events=study.get("events"),
+        smearing=study.get("smearing"),
+        varies=study["varies"],
+        draw=int(wildcards.draw),
+        seed=SEED,
+    )
+
+
+def compared_draws(study):
+    """Draws that are compared with the truth bin by bin: the first alone of an ensemble, whose fits compare them."""
+    return 1 if study in MANY else STUDIES[study]["draws"]
+
+
 def every_draw(pattern):
-    """`pattern` for every study and draw of the configuration."""
-    return [pattern.format(study=s, draw=d) for s, entry in STUDIES.items() for d in range(entry["draws"])]
+    """`pattern` for every study that is shown and each of its compared draws."""
+    return [pattern.format(study=s, draw=d) for s in SHOWN for d in range(compared_draws(s))]
 
 
 def studies_of(experiment, *learners):
     """Studies of an experiment whose learner is one of the library's `learners` (all of them, for none)."""
-    return [s for s, e in STUDIES.items() if e["experiment"] == experiment and (not learners or learner_of(s)["name"] in learners)]
+    return [s for s in SHOWN if STUDIES[s]["experiment"] == experiment and (not learners or learner_of(s)["name"] in learners)]
 
 
 def side_by_side(experiment, *learners):
@@ -202,10 +240,10 @@ def experiment_label(wildcards):
 
 def closure_figures():
     """Captions of every figure of the closure studies."""
-    functions = [s for s in STUDIES if learner_of(s)["name"] != "blackbox"]
+    functions = [s for s in SHOWN if learner_of(s)["name"] != "blackbox"]
     trained = [e for e in EXPERIMENTS if studies_of(e, *NETWORKS)]
     return [
-        *expand("<results>/figures/closure/{study}/captions.json", study=STUDIES),
+        *expand("<results>/figures/closure/{study}/captions.json", study=SHOWN),
         *expand("<results>/figures/closure/{study}/functions.json", study=functions),
         *expand("<results>/figures/closure/{study}/bands.json", study=coverage_studies()),
         *expand("<results>/figures/experiments/{experiment}/total.json", experiment=EXPERIMENTS),
@@ -215,7 +253,7 @@ def closure_figures():
 
 
 def cost_is_measured():
-    return bool(STUDIES and config["closure"]["cost_bins"])
+    return bool(SHOWN and config["closure"]["cost_bins"])
 
 
 def closure_pictures():

@@ -43,41 +43,17 @@ rule truth:
         " --operator {input.operator:q} --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
-rule near_data:
-    """Draw a study's near-detector data, or take their expectation."""
-    input:
-        truth_file,
-    output:
-        "<results>/closure/{study}/{draw}/near.h5",
-    params:
-        settings=lambda w: step_settings(
-            experiment=study_config(w)["experiment"],
-            events=study_config(w).get("events"),
-            smearing=study_config(w).get("smearing"),
-            draw=int(w.draw),
-            seed=SEED,
-        ),
-        code=code_hash("nuinfer.steps.near_data"),
-    log:
-        "<logs>/near_data/{study}_{draw}.log",
-    conda:
-        "../envs/nuinfer.yaml"
-    shell:
-        "python -m nuinfer.steps.near_data --truth {input:q} --output {output:q}"
-        " --settings {params.settings:q} 2>&1 | tee {log:q}"
-
-
 rule learn:
-    """Learn a cross section from near-detector data alone."""
+    """Draw a study's near-detector data, or take their expectation, and learn a cross section from them alone."""
     input:
-        operator=operator_file,
-        near="<results>/closure/{study}/{draw}/near.h5",
+        truth=near_truth_file,
+        operator=near_operator_file,
+        flux_shapes=varied_flux,
     output:
-        "<results>/closure/{study}/{draw}/learned.h5",
+        near="<results>/closure/{study}/{draw}/near.h5",
+        learned="<results>/closure/{study}/{draw}/learned.h5",
     params:
-        settings=lambda w: step_settings(
-            learner=learner_of(w.study), study=w.study, draw=int(w.draw), seed=SEED
-        ),
+        settings=learn_settings,
         code=code_hash("nuinfer.steps.learn"),
     resources:
         mem_mb=3000,
@@ -87,7 +63,8 @@ rule learn:
     conda:
         "../envs/nuinfer.yaml"
     shell:
-        "python -m nuinfer.steps.learn --operator {input.operator:q} --near {input.near:q} --output {output:q}"
+        "python -m nuinfer.steps.learn --truth {input.truth:q} --operator {input.operator:q}"
+        " --flux-shapes {input.flux_shapes:q} --near {output.near:q} --output {output.learned:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 

@@ -117,8 +117,13 @@ rule report:
                 for t, e in TUNES.items()
             ],
             studies=[
-                {"name": s, "label": e.get("label", s), "draws": e["draws"], "coverage": e["coverage_draws"] > 0}
-                for s, e in STUDIES.items()
+                {
+                    "name": s,
+                    "label": STUDIES[s].get("label", s),
+                    "draws": compared_draws(s),
+                    "coverage": STUDIES[s]["coverage_draws"] > 0,
+                }
+                for s in SHOWN
             ],
             fits=[{"name": f, "label": e.get("label", f)} for f, e in FITS.items()],
             fit_coverages=[

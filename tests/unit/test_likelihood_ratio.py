@@ -51,7 +51,7 @@ def slow_level(toys: Toys, surface: np.ndarray, highest: float, groups: Groups) 
 
     members = [at for group in groups for at in group]
     observed = 2.0 * (highest - max(height(surface, at) for at in members))
-    if observed >= FAR:
+    if observed >= FAR and toys.weighing is None:
         return 1.0
     statistics = [2.0 * (toys.highest[i] - max(height(c, at) for at in members)) for i, c in enumerate(toys.coefficients)]
     levels = []
@@ -59,7 +59,7 @@ def slow_level(toys: Toys, surface: np.ndarray, highest: float, groups: Groups) 
         best = max(group, key=lambda at: height(surface, at))
         below = total = squares = 0.0
         for i, c in enumerate(toys.coefficients):
-            weight = np.exp(height(c, best) - toys.log_mixture[i])
+            weight = np.exp(height(c if toys.weighing is None else toys.weighing[i], best) - toys.log_mixture[i])
             below += weight if statistics[i] < observed else 0.0
             total += weight
             squares += weight * weight
@@ -94,8 +94,16 @@ def small() -> tuple[Toys, np.ndarray, float, RegionGrid]:
     return few_toys(), data.coefficients[0], float(data.highest[0]), RegionGrid.over(RANGE, 6, 5)
 
 
-def test_every_field_is_the_loop_over_toys(small: tuple[Toys, np.ndarray, float, RegionGrid]) -> None:
+def fitted_twofold(toys: Toys) -> Toys:
+    """Return the toys with twice their log-likelihoods fitted, and with the weights that they have."""
+    optima = replace(toys.optima, loglike=2.0 * toys.optima.loglike)
+    return replace(toys, coefficients=2.0 * toys.coefficients, optima=optima, weighing=toys.coefficients)
+
+
+@pytest.mark.parametrize("other_model", [False, True])
+def test_every_field_is_the_loop_over_toys(small: tuple[Toys, np.ndarray, float, RegionGrid], other_model: bool) -> None:
     toys, surface, highest, grid = small
+    toys = fitted_twofold(toys) if other_model else toys
     found, facts = likelihood_confidence(toys, surface, highest, grid)
     judged = 0
     for name, hypothesis in groups_of(grid).items():
@@ -106,23 +114,26 @@ def test_every_field_is_the_loop_over_toys(small: tuple[Toys, np.ndarray, float,
     assert 0 < facts["effective_toys_least"] <= facts["effective_toys_median"] <= facts["toys"]
 
 
-def test_a_grid_is_made_of_single_hypotheses(small: tuple[Toys, np.ndarray, float, RegionGrid]) -> None:
+@pytest.mark.parametrize("other_model", [False, True])
+def test_a_grid_is_made_of_single_hypotheses(small: tuple[Toys, np.ndarray, float, RegionGrid], other_model: bool) -> None:
     """What coverage is measured with, one set of points, is what regions are made of, point by point."""
     toys, surface, highest, grid = small
+    toys = fitted_twofold(toys) if other_model else toys
     found, _ = likelihood_confidence(toys, surface, highest, grid)
     for name, hypothesis in groups_of(grid).items():
         for i in np.ndindex(hypothesis.shape):
             points = tuple(np.array(axis) for axis in zip(*(at for group in hypothesis[i] for at in group), strict=True))
             octants = np.repeat(np.arange(len(hypothesis[i])), len(hypothesis[i][0]))
             data = _heights(PLANE, surface[None], points)
-            if 2.0 * (highest - data.max()) >= FAR:
+            if 2.0 * (highest - data.max()) >= FAR and not other_model:
                 assert getattr(found, name)[i] == 1.0
                 continue
             heights = _heights(PLANE, toys.coefficients, points)
-            level = set_confidence(toys, heights, data, np.array([highest]), octants)[0]
+            weighing = _heights(PLANE, toys.weighing, points) if other_model else None
+            level = set_confidence(toys, heights, data, np.array([highest]), octants, weighing)[0]
             assert getattr(found, name)[i] == pytest.approx(level, abs=1e-9), (name, i)
             if octants.max() == 0:
-                assert set_confidence(toys, heights, data, np.array([highest]))[0] == level
+                assert set_confidence(toys, heights, data, np.array([highest]), weighing=weighing)[0] == level
 
 
 def test_hypotheses_beyond_all_toys_are_excluded(small: tuple[Toys, np.ndarray, float, RegionGrid]) -> None:

@@ -9,7 +9,7 @@ from nuinfer.errors import InputError
 from nuinfer.oscillation.likelihood import FarModel, densities, log_table
 from nuinfer.oscillation.optimum import octant_optima
 from nuinfer.oscillation.plane import FitRange, Plane
-from nuinfer.oscillation.toys import REACH, Toys, _multinomial, mixture_points, throw_toys
+from nuinfer.oscillation.toys import REACH, Toys, _multinomial, mixture_points, throw_toys, toys_from
 from nuinfer.seeds import stream
 
 RANGE = FitRange((0.3, 0.7), (2.3e-3, 2.75e-3))
@@ -178,3 +178,21 @@ def test_too_few_toys_are_refused_and_progress_ends(bins: FarModel) -> None:
     seen = []
     assert len(throw_toys(bins, PLANE, points, 5, 10, 1, progress=lambda *a: seen.append(a)).highest) == 3
     assert seen == [(i, 3, "points of the mixture") for i in (1, 2, 3)]
+
+
+def test_toys_from_likelihoods_are_those_thrown(toys: Toys, points: tuple[np.ndarray, np.ndarray]) -> None:
+    found = toys_from(PLANE, toys.coefficients, points)
+    assert found.weighing is None
+    np.testing.assert_allclose(found.log_mixture, toys.log_mixture, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.highest, toys.highest, rtol=0, atol=1e-9)
+    # Another model's likelihoods to take weights from leave the optima alone; a constant a toy is the mixture's, too.
+    constant = np.zeros((PLANE.n_sin2, PLANE.n_dm31))
+    constant[0, 0] = 3.0
+    other = toys_from(PLANE, 0.5 * toys.coefficients, points, toys.coefficients + constant)
+    np.testing.assert_allclose(other.log_mixture, toys.log_mixture + 3.0, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(other.highest, 0.5 * toys.highest, rtol=0, atol=1e-9)
+
+
+def test_likelihoods_to_weigh_by_are_of_every_toy(toys: Toys, points: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(InputError, match=r"toys: weighing has shape \(7, 28, 16\); give one a toy, as coefficients"):
+        toys_from(PLANE, toys.coefficients, points, toys.coefficients[:7])

@@ -9,12 +9,13 @@ from typing import Any
 from nuinfer.config_closure import check_closure
 from nuinfer.config_names import exists, refers
 from nuinfer.config_oscillation import check_oscillation
+from nuinfer.config_systematics import check_ensembles, expand_scans
 from nuinfer.errors import InputError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 SECTIONS = (
     *("simulations", "measurements", "observations", "estimators", "tunes"),
-    *("experiments", "learners", "studies", "far_samples", "fits"),
+    *("experiments", "learners", "studies", "far_samples", "fits", "ensembles", "scans"),
 )
 MEASURED = "measured"
 """The observation that is the tune's measurement."""
@@ -37,8 +38,10 @@ def checked(config: Mapping[str, Any], schema_path: Path, root: Path) -> dict[st
     _check_simulations(config, root)
     _check_measurements(config, root)
     _check_tunes(config)
+    expand_scans(config)
     check_closure(config, root)
     check_oscillation(config, root)
+    check_ensembles(config)
     return config
 
 

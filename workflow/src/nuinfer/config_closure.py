@@ -27,6 +27,8 @@ def check_closure(config: dict, root: Path) -> None:
     _check_learners(config)
     for name, study in config["studies"].items():
         _check_study(f"studies.{name}", study, config)
+        study["near_experiment"] = _near_experiment(f"studies.{name}", study, config)
+        _check_fit(f"studies.{name}", config["learners"][study["learner"]], config["experiments"][study["near_experiment"]])
     _check_labels(config["studies"])
     for name in config["closure"].get("side_by_side", []):
         refers("closure.side_by_side", name, config["studies"])
@@ -52,6 +54,8 @@ def _check_experiment(where: str, experiment: Mapping, closure: Mapping, root: P
             "the nucleus its own 'nuclear_mass_gev' (default: argon-40)"
         )
     exists(f"{where}.flux.path", experiment["flux"]["path"], root)
+    if "flux_shapes" in experiment:
+        exists(f"{where}.flux_shapes", experiment["flux_shapes"], root)
     try:
         parton_files(experiment["partons"], root)
     except InputError as error:
@@ -91,14 +95,38 @@ def _check_learners(config: dict) -> None:
 def _check_study(where: str, study: Mapping, config: Mapping) -> None:
     refers(f"{where}.experiment", study["experiment"], config["experiments"])
     refers(f"{where}.learner", study["learner"], config["learners"])
-    _check_fit(where, config["learners"][study["learner"]], config["experiments"][study["experiment"]])
     if study["coverage_draws"]:
         if config["learners"][study["learner"]]["name"] != "gaussian":
             raise InputError(f"{where}.coverage_draws: only the learner 'gaussian' has bands whose coverage can be measured")
         if "events" not in study:
             raise InputError(f"{where}.coverage_draws: draws need a number of 'events'")
-    if study["draws"] > 1 and "events" not in study:
-        raise InputError(f"{where}.draws: {study['draws']} draws of the exact density are all the same; give 'events'")
+    network = config["learners"][study["learner"]]["name"] != "gaussian"
+    differ = [
+        *(["near_data"] if "events" in study else []),
+        *(["flux"] if "flux_shapes" in config["experiments"][study["experiment"]] else []),
+        *(["seed"] if network else []),
+    ]
+    if study["draws"] > 1 and not set(study["varies"]) & set(differ):
+        raise InputError(
+            f"{where}.draws: {study['draws']} draws that vary {', '.join(study['varies']) or 'nothing'} are all the same; the "
+            "exact density has no 'events' to vary, and a closed form no seed"
+        )
+    if "flux" in study["varies"] and "flux" not in differ:
+        raise InputError(f"{where}.varies: the experiment '{study['experiment']}' has no 'flux_shapes' to draw a flux from")
+
+
+def _near_experiment(where: str, study: Mapping, config: dict) -> str:
+    """Return the experiment whose bins a study's learner sees: its own, or one added to the configuration for a ``grid``."""
+    base = config["experiments"][study["experiment"]]
+    grid = {**base["grid"], **study.get("grid", {})}
+    if grid == base["grid"]:
+        return study["experiment"]
+    if config["learners"][study["learner"]]["name"] == "blackbox":
+        raise InputError(f"{where}.grid: a black box knows only the bins that it saw; leave 'grid' out")
+    name = f"{study['experiment']}_{grid['n_u']}x{grid['n_v']}"
+    if config["experiments"].setdefault(name, {**base, "grid": grid, "grid_of": study["experiment"]}).get("grid_of") != study["experiment"]:
+        raise InputError(f"experiments: the name '{name}' is taken by the grid of {where}; choose another")
+    return name
 
 
 def _check_fit(where: str, learner: Mapping, experiment: Mapping) -> None:
@@ -120,6 +148,6 @@ def _check_labels(studies: Mapping) -> None:
     seen: dict[tuple[str, str], str] = {}
     for name, study in studies.items():
         key = study["experiment"], study.get("label", name)
-        if key in seen:
+        if key in seen and not study.get("in_scan"):
             raise InputError(f"studies.{name}.label: '{key[1]}' is the label of {seen[key]} too; give another")
         seen[key] = name

@@ -63,9 +63,7 @@ def binned_kernel(bins_by_knot: np.ndarray, grid: LeptonGrid, el_gev: np.ndarray
 
     For cross sections that are known in bins alone.  Per unit (u, v): an event's own factor does not matter.
     """
-    i_u = np.clip((grid.u(el_gev) * grid.n_u).astype(int), 0, grid.n_u - 1)
-    i_v = np.clip((grid.v(cos_theta) * grid.n_v).astype(int), 0, grid.n_v - 1)
-    return bins_by_knot[:, i_u * grid.n_v + i_v] / grid.bin_area
+    return bins_by_knot[:, grid.bin_numbers(el_gev, cos_theta)] / grid.bin_area
 
 
 def bins_model(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import BSpline
-from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.linalg import block_diag, cho_factor, cho_solve, lapack
 from scipy.optimize import minimize
 
 JITTER = 1e-6
@@ -129,6 +129,10 @@ class Evidence:
             for j, (x, q) in enumerate(((2.0 * kx, kq), (dkx, kq), (kx, dkq))):
                 gradient[3 * a + j] = 0.5 * amplitude2 * np.einsum("iajb,ij,ab->", folded, x, q, optimize=True)
         return value, gradient
+
+    def prior_precision(self, theta: np.ndarray) -> np.ndarray:
+        """Return K^-1 ``(3 n, 3 n)``: no correlation between the functions."""
+        return block_diag(*self._solve(theta)[4])
 
     def posterior(self, theta: np.ndarray) -> Posterior:
         _, mean, value, cholesky, _ = self._solve(theta)

@@ -27,9 +27,8 @@ from nuinfer.seeds import torch_seed
 
 SLOPE = 0.01
 FAILED = 10.0
-"""A member whose loss exceeds the median's this many times has failed to start, and is trained once more from another one."""
-HOPELESS = 0.05
-"""So has one whose loss exceeds this share of the density's own mean square."""
+"""A member whose loss exceeds the median's this many times has failed to start, and is trained again from another start."""
+RESTARTS = 3
 
 
 class _Fold(torch.autograd.Function):
@@ -126,31 +125,29 @@ def fit_mlp(
 
     The density does not change when all three functions are multiplied by one number, whatever its sign: each member's are
     given the scale at which the near detector's counts sum to one, so that members can be averaged.  A
-    member that failed to start (:data:`FAILED`, :data:`HOPELESS`) is trained once more from another start, everything else
-    held.  Raises InputError where it fails again.
+    member that failed (:data:`FAILED` among several, ``settings.failed_above`` for each) is trained again from another start,
+    everything else held, at most :data:`RESTARTS` times.  Raises InputError where all of them fail.
     """
     folded = _folded(problem, settings)
-    keys = [(i, 0) for i in range(members)]
-    trained = _train(folded, settings, [torch_seed(seed, "mlp", *key) for key in keys], progress)
+    starts = np.ones(members, int)
+    trained = _train(folded, settings, [torch_seed(seed, "mlp", i, 0) for i in range(members)], progress)
     mean_square = float((folded.target**2).mean())
-
-    def failed(losses: np.ndarray) -> np.ndarray:
-        usual = max(FAILED * np.median(losses), 1e-6 * mean_square)
-        return np.flatnonzero(~(losses < min(HOPELESS * mean_square, usual)))
-
-    for member in failed(trained["best_loss"]):
-        keys[member] = (int(member), 1)
-        again = _train(folded, settings, [torch_seed(seed, "mlp", int(member), 1)], progress)
-        for name in ("best_loss", "best_step", "w", "loss", "snapshots"):
-            trained[name][member] = again[name][0]
-        for layer, new in zip(trained["layers"], again["layers"], strict=True):
-            layer[member] = new[0]
-    hopeless = failed(trained["best_loss"])
+    noise = problem.data.noise
+    for start in range(1, RESTARTS + 1):
+        for member in _failed(trained["best_loss"], noise, mean_square, settings):
+            starts[member] += 1
+            again = _train(folded, settings, [torch_seed(seed, "mlp", int(member), start)], progress)
+            for name in ("best_loss", "best_step", "w", "loss", "snapshots"):
+                trained[name][member] = again[name][0]
+            for layer, new in zip(trained["layers"], again["layers"], strict=True):
+                layer[member] = new[0]
+    hopeless = _failed(trained["best_loss"], noise, mean_square, settings)
     if hopeless.size:
         raise InputError(
-            f"mlp: member {hopeless[0]} did not start to learn, twice (loss {trained['best_loss'][hopeless[0]]:.3g}, the "
-            f"members' median {np.median(trained['best_loss']):.3g}, the density's mean square {mean_square:.3g}); lower the "
-            "rate or take more steps"
+            f"mlp: member {hopeless[0]} did not converge from {RESTARTS + 1} starts (loss "
+            f"{trained['best_loss'][hopeless[0]]:.3g}, of which {noise:.3g} is the data's own noise; the members' median "
+            f"{np.median(trained['best_loss']):.3g}, the density's mean square {mean_square:.3g}); lower the rate, take more "
+            "steps or raise 'failed_above'"
         )
     total = np.einsum("c,mc->m", np.asarray(problem.matrix().sum(axis=0)).ravel(), columns(trained["w"]))
     return Learned(
@@ -165,12 +162,19 @@ def fit_mlp(
             "best_step": (trained["best_step"] + 1).tolist(),
             "best_loss": trained["best_loss"].tolist(),
             "target_mean_square": mean_square,
-            "restarted": [i for i, restart in keys if restart],
+            "noise": noise,
+            "starts": starts.tolist(),
             "sign_before_fixing": np.sign(total).astype(int).tolist(),
             "ms_per_step": trained["ms_per_step"],
         },
         tensors={f"layer{i // 2}.{'bias' if i % 2 else 'weight'}": t.numpy() for i, t in enumerate(trained["layers"])},
     )
+
+
+def _failed(losses: np.ndarray, noise: float, mean_square: float, settings: MlpSettings) -> np.ndarray:
+    """Return the members that did not converge: far above the others, or above the absolute share beyond the data's noise."""
+    usual = max(FAILED * np.median(losses), 1e-6 * mean_square)
+    return np.flatnonzero(~(losses < min(settings.failed_above * mean_square + noise, usual)))
 
 
 def _train(folded: _Folded, settings: MlpSettings, seeds: list[int], progress: Callable[[int, int, str], None] | None) -> dict:

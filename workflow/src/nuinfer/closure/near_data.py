@@ -17,6 +17,13 @@ class NearData:
     share: np.ndarray
     n_events: float | None
 
+    @property
+    def noise(self) -> float:
+        """Mean square of the statistical error of the density, with bins of size one over their number; zero for exact data."""
+        if self.n_events is None:
+            return 0.0
+        return self.share.size * float(1.0 - np.sum(self.share**2)) / self.n_events
+
 
 @dataclass(frozen=True)
 class NearProblem:

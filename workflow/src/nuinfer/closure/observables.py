@@ -69,6 +69,12 @@ class LeptonGrid:
     def v(cos_theta: np.ndarray) -> np.ndarray:
         return np.sqrt(0.5 * (1.0 - np.asarray(cos_theta, float)))
 
+    def bin_numbers(self, el_gev: np.ndarray, cos_theta: np.ndarray) -> np.ndarray:
+        """Return the numbers ``(n,)`` of the bins that leptons lie in; what is outside counts to the nearest."""
+        i_u = np.clip((self.u(el_gev) * self.n_u).astype(int), 0, self.n_u - 1)
+        i_v = np.clip((self.v(cos_theta) * self.n_v).astype(int), 0, self.n_v - 1)
+        return i_u * self.n_v + i_v
+
     def jacobian(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Return d(E_l, cos theta) / d(u, v) in GeV, its absolute value."""
         return self.el_gev(u) * self.log_range * 4.0 * np.asarray(v, float)

@@ -58,8 +58,12 @@ class PointOperator:
             raise InputError(f"flux: {flux.size} values for {self.knots_gev.size} energy knots")
         if not np.all(np.isfinite(flux)) or np.any(flux < 0):
             raise InputError("flux: must be finite and not negative at every energy knot")
+        return self.shift_matrix(flux)
+
+    def shift_matrix(self, shift_at_knots: np.ndarray) -> sparse.csr_matrix:
+        """Return the same for a difference of fluxes, of any sign: what it adds to :meth:`matrix`, which is linear."""
         shape = (self.indices.size, self.knots_gev.size)
-        data = [sparse.csc_matrix((v, self.place, self.start), shape=shape) @ flux for v in self.value]
+        data = [sparse.csc_matrix((v, self.place, self.start), shape=shape) @ shift_at_knots for v in self.value]
         columns = (3 * self.indices[:, None] + np.arange(3, dtype=self.indices.dtype)).ravel()
         return sparse.csr_matrix(
             (np.stack(data, axis=1).ravel(), columns, 3 * self.indptr), shape=(self.n_rows, 3 * self.mesh.n_nodes)

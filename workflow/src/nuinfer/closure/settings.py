@@ -14,7 +14,8 @@ class MlpSettings:
     """``schedule`` is ``one_cycle`` (ours, with ``rate`` its peak) or ``constant`` (the published one).
 
     ``beta2`` is Adam's memory of squared gradients; ``envelope`` what the outputs are multiplied by
-    (:mod:`nuinfer.closure.envelope`).  The defaults reach the published quality in 1,500 steps; :data:`PUBLISHED` are the
+    (:mod:`nuinfer.closure.envelope`).  A network has failed whose mean squared deviation from the data, less their statistical
+    noise, stays above the share ``failed_above`` of the density's mean square.  The defaults reach the published quality in 1,500 steps; :data:`PUBLISHED` are the
     published settings (optimiser defaults of PyTorch, 10,000 steps).
     """
 
@@ -26,8 +27,11 @@ class MlpSettings:
     depth: int = 4
     envelope: str = "callan_gross"
     snapshots: int = 30
+    failed_above: float = 0.05
 
     def __post_init__(self) -> None:
+        if not 0 < self.failed_above <= 1:
+            raise InputError(f"mlp: failed_above must lie between 0 and 1, not {self.failed_above:g}")
         for name in ("steps", "width", "depth", "snapshots"):
             if getattr(self, name) < 1:
                 raise InputError(f"mlp: {name} must be at least 1, not {getattr(self, name)}")

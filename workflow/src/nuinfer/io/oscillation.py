@@ -37,13 +37,16 @@ def read_fit(path: Path) -> Fit:
 def write_toys(path: Path, toys: Toys, record: Mapping[str, Any]) -> None:
     """Write ``toys`` with the provenance ``record``."""
     arrays = {"coefficients": toys.coefficients, "log_mixture": toys.log_mixture, **_optima("optima", toys.optima)}
+    if toys.weighing is not None:
+        arrays["weighing"] = toys.weighing
     write_hdf5(path, TOYS, arrays, {**record, **_plane_facts(toys.plane)}, _units("optima"))
 
 
 def read_toys(path: Path) -> Toys:
     """Return the toys of a file that :func:`write_toys` wrote; InputError for any other."""
     arrays, facts = read_hdf5(path, TOYS)
-    return Toys(_plane(facts), arrays["coefficients"], _read_optima("optima", arrays), arrays["log_mixture"])
+    optima = _read_optima("optima", arrays)
+    return Toys(_plane(facts), arrays["coefficients"], optima, arrays["log_mixture"], arrays.get("weighing"))
 
 
 def write_regions(path: Path, grid: RegionGrid, regions: Mapping[str, Confidence], record: Mapping[str, Any]) -> None:

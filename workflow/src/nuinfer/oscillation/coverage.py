@@ -34,11 +34,16 @@ Points = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """The truth's hypotheses by quantity: points that leave free what the quantity does not fix, and the toys' heights."""
+    """The truth's hypotheses by quantity: points that leave free what the quantity does not fix, and the toys' heights.
+
+    ``heights`` ``(n_toys, n_points)`` by quantity are of the fitted model, ``weighing`` of the model that each toy was thrown
+    from; None for toys of the fitted one.
+    """
 
     points: dict[str, Points]
     toys: Toys
     heights: dict[str, np.ndarray]
+    weighing: dict[str, np.ndarray] | None = None
 
 
 def toys_around(
@@ -53,17 +58,36 @@ def toys_around(
 
 def hypotheses(toys: Toys, sin2_theta23: float, dm31_ev2: float) -> Hypotheses:
     """Return the hypotheses of a true point; quantities are named as the fields of :class:`Confidence`."""
-    sin2 = np.linspace(*toys.plane.range.sin2_theta23, LINE)
-    dm31 = np.linspace(*toys.plane.range.dm31_ev2, LINE)
+    points = hypothesis_points(toys.plane, sin2_theta23, dm31_ev2)
+    heights, weighing = (
+        None if c is None else {name: _heights(toys.plane, c, p) for name, p in points.items()}
+        for c in (toys.coefficients, toys.weighing)
+    )
+    return Hypotheses(points, toys, heights, weighing)
+
+
+def hypothesis_points(plane: Plane, sin2_theta23: float, dm31_ev2: float) -> dict[str, Points]:
+    """Return the points ``(n_points,)`` of each of a true point's hypotheses, by quantity as :func:`hypotheses`."""
+    sin2 = np.linspace(*plane.range.sin2_theta23, LINE)
+    dm31 = np.linspace(*plane.range.dm31_ev2, LINE)
     both = np.array([sin2_theta23, 1.0 - sin2_theta23])
-    points = {
+    return {
         "plane_sin2": (both[:1], np.array([dm31_ev2])),
         "plane_sin2_2theta": (both, np.full(2, dm31_ev2)),
         "sin2": (np.full(LINE, sin2_theta23), dm31),
         "sin2_2theta": (np.repeat(both, LINE), np.tile(dm31, 2)),
         "dm31": (sin2, np.full(LINE, dm31_ev2)),
     }
-    return Hypotheses(points, toys, {name: _heights(toys.plane, toys.coefficients, p) for name, p in points.items()})
+
+
+def truth_statistics(
+    plane: Plane, coefficients: np.ndarray, highest: np.ndarray, points: Mapping[str, Points]
+) -> dict[str, np.ndarray]:
+    """Return 2 (max ln L - ln L) ``(n,)`` of hypotheses ``points``, by quantity, the likelihood maximised over each.
+
+    ``coefficients`` ``(n, n_sin2, n_dm31)`` are of log-likelihoods on ``plane``, ``highest`` ``(n,)`` their maxima.
+    """
+    return {name: 2.0 * (highest - _heights(plane, coefficients, p).max(axis=1)) for name, p in points.items()}
 
 
 def levels_of_truth(fit: Fit, truths: Hypotheses, sin2_theta23: float, dm31_ev2: float) -> dict[str, dict[str, float]]:
@@ -73,13 +97,22 @@ def levels_of_truth(fit: Fit, truths: Hypotheses, sin2_theta23: float, dm31_ev2:
     for method, cloud in (("bootstrap", fit.cloud.best), ("bootstrap_octants", fit.cloud.drawn)):
         density = density_confidence(grid, cloud.sin2_theta23, cloud.dm31_ev2)
         found[method] = confidence_at(density, grid, sin2_theta23, dm31_ev2)
-    ratio = {}
+    ratio = ratio_levels(truths, fit.plane, fit.surface[None], fit.data.best.loglike)
+    return {**found, "feldman_cousins": {name: float(levels[0]) for name, levels in ratio.items()}}
+
+
+def ratio_levels(truths: Hypotheses, plane: Plane, coefficients: np.ndarray, highest: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the truth's levels ``(n,)`` by quantity, from the likelihood ratio as the toys have it.
+
+    ``coefficients`` ``(n, n_sin2, n_dm31)`` are of log-likelihoods on ``plane``, ``highest`` ``(n,)`` their maxima.
+    """
+    found = {}
     for name, points in truths.points.items():
-        data = _heights(fit.plane, fit.surface[None], points)
+        data = _heights(plane, coefficients, points)
         octants = points[0] > 0.5 if "sin2_2theta" in name else None
-        levels = set_confidence(truths.toys, truths.heights[name], data, fit.data.best.loglike, octants)
-        ratio[name] = float(levels[0])
-    return {**found, "feldman_cousins": ratio}
+        weighing = None if truths.weighing is None else truths.weighing[name]
+        found[name] = set_confidence(truths.toys, truths.heights[name], data, highest, octants, weighing)
+    return found
 
 
 def score(fit: Fit, sin2_theta23: float, dm31_ev2: float) -> np.ndarray:

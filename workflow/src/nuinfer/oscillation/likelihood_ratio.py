@@ -5,19 +5,24 @@ with a smaller one.  A hypothesis may leave parameters free: an interval of one 
 whose octant is open.  The likelihood is then maximised over them, and the toys are those of the data's best point in it
 ("profiled", arXiv:2207.14353); of the two octants' best points, between which data hardly choose, those of the one that keeps
 the hypothesis at a lower level.
+
+The likelihood need not be that of the model which toys are thrown from: shifts that it leaves out, drawn for every toy, widen
+the distribution of :math:`\lambda` and with it the regions (:class:`~nuinfer.oscillation.toys.Toys`, ``weighing``).
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from nuinfer.errors import InputError
 from nuinfer.oscillation.regions import Confidence, RegionGrid
 from nuinfer.oscillation.toys import Toys
 
 BLOCK = 200
 """Toys on the grid at once: memory."""
 FAR = 40.0
-"""Where the data's statistic exceeds this no toy is asked: the level is one."""
+"""Where the data's statistic exceeds this no toy is asked: the level is one.  For toys of the fitted model only: of any other
+the statistic has no scale."""
 LEAST_TOYS, LEAST_SHARE = 10.0, 0.01
 """Effective toys that a level takes, at least so many and such a share of all: elsewhere, far from where toys were thrown, it
 is one."""
@@ -26,8 +31,8 @@ is one."""
 class _Share:
     """Weighted share of toys whose statistic is below the data's, summed block by block, for hypotheses of one shape."""
 
-    def __init__(self, observed: np.ndarray) -> None:
-        self.observed = observed
+    def __init__(self, observed: np.ndarray, far: float) -> None:
+        self.observed, self.far = observed, far
         self.below, self.total, self.squares = (np.zeros_like(observed) for _ in range(3))
         self.toys = 0
 
@@ -39,7 +44,7 @@ class _Share:
 
     @property
     def level(self) -> np.ndarray:
-        judged = (self.observed < FAR) & (self.effective >= _least(self.toys))
+        judged = (self.observed < self.far) & (self.effective >= _least(self.toys))
         return np.where(judged, self.below / np.where(judged, self.total, 1.0), 1.0)
 
     @property
@@ -65,15 +70,17 @@ def likelihood_confidence(
     folded, octants = _folded(data), (data[: half.size], data[half.size :][::-1])
     row, column = data.argmin(axis=0), data.argmin(axis=1)
     columns = [octant.argmin(axis=1) for octant in octants]
-    joint, of_sin2, of_dm31 = _Share(data), _Share(data.min(axis=1)), _Share(data.min(axis=0))
+    far = FAR if toys.weighing is None else np.inf
+    joint, of_sin2, of_dm31 = (_Share(observed, far) for observed in (data, data.min(axis=1), data.min(axis=0)))
     # Hypotheses of sin^2(2 theta_23) have toys of their own for each octant.
-    joint_folded = [_Share(folded) for _ in octants]
-    of_folded = [_Share(folded.min(axis=1)) for _ in octants]
+    joint_folded = [_Share(folded, far) for _ in octants]
+    of_folded = [_Share(folded.min(axis=1), far) for _ in octants]
     n = len(toys.coefficients)
     for start in range(0, n, BLOCK):
         part = slice(start, start + BLOCK)
         heights = plane.on_grid(toys.coefficients[part], *axes)
-        weight = np.exp(heights - toys.log_mixture[part, None, None])
+        thrown = heights if toys.weighing is None else plane.on_grid(toys.weighing[part], *axes)
+        weight = np.exp(thrown - toys.log_mixture[part, None, None])
         statistic = 2.0 * (toys.highest[part, None, None] - heights)
         joint.add(statistic, weight)
         of_sin2.add(statistic.min(axis=2), weight[:, np.arange(len(data)), column])
@@ -99,13 +106,23 @@ def likelihood_confidence(
 
 
 def set_confidence(
-    toys: Toys, heights: np.ndarray, data: np.ndarray, highest: np.ndarray, octants: np.ndarray | None = None
+    toys: Toys,
+    heights: np.ndarray,
+    data: np.ndarray,
+    highest: np.ndarray,
+    octants: np.ndarray | None = None,
+    weighing: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the confidence level ``(n_data,)`` of one hypothesis, a set of points: what a whole grid of them is made of.
 
     ``heights`` ``(n_toys, n_points)`` and ``data`` ``(n_data, n_points)`` are log-likelihoods at the points, ``highest``
     ``(n_data,)`` the data's maxima; ``octants`` ``(n_points,)`` says which points are of which octant where it is open.
+    ``weighing`` ``(n_toys, n_points)`` are the toys' log-likelihoods under the models that they were thrown from.  Raises
+    InputError where it is missing for toys of other models than the fitted one, or given for toys of that one.
     """
+    if (weighing is None) != (toys.weighing is None):
+        raise InputError("confidence of a hypothesis: give weighing, heights of the toys' own, if and only if the toys have it")
+    thrown = heights if weighing is None else weighing
     statistic = 2.0 * (toys.highest - heights.max(axis=1))
     observed = 2.0 * (highest - data.max(axis=1))
     groups = [np.arange(heights.shape[1])] if octants is None else [np.flatnonzero(octants == k) for k in np.unique(octants)]
@@ -113,7 +130,7 @@ def set_confidence(
     for group in groups:
         best = group[data[:, group].argmax(axis=1)]
         for i, (at, value) in enumerate(zip(best, observed, strict=True)):
-            weight = np.exp(heights[:, at] - toys.log_mixture)
+            weight = np.exp(thrown[:, at] - toys.log_mixture)
             if weight.sum() ** 2 >= _least(len(weight)) * np.square(weight).sum() > 0.0:
                 levels[i] = min(levels[i], weight[statistic < value].sum() / weight.sum())
     return levels

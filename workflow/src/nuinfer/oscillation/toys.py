@@ -8,6 +8,9 @@ for :math:`\theta` with the weight
 
 (multiple importance sampling from the mixture of the points :math:`\theta_j`; for Feldman-Cousins intervals: arXiv:2501.08988).
 Toys from afar fill the tails of the test statistic, where 3-sigma limits are decided.
+
+Where a toy is thrown from a model of its own, with systematic shifts drawn independently of :math:`\theta_j`, the weight is the
+same with L that model's: the density of the shifts cancels.  The likelihood that is fitted to the toy is then another one.
 """
 
 from collections.abc import Callable
@@ -33,12 +36,22 @@ class Toys:
     """``coefficients`` ``(n, n_sin2, n_dm31)`` of log-likelihoods on ``plane``, each less its own constant.
 
     ``highest`` ``(n,)``: their maxima; ``log_mixture`` ``(n,)``: log of the mixture's density, less the same constant.
+    ``weighing`` ``(n, n_sin2, n_dm31)``: coefficients under the model that each toy was thrown from, where it is not the fitted
+    one.  Weights and ``log_mixture``, with its constant, are then of these; statistics are always of ``coefficients``.  Raises
+    InputError for another shape.
     """
 
     plane: Plane
     coefficients: np.ndarray
     optima: Optima
     log_mixture: np.ndarray
+    weighing: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.weighing is not None and self.weighing.shape != self.coefficients.shape:
+            raise InputError(
+                f"toys: weighing has shape {self.weighing.shape}; give one a toy, as coefficients, {self.coefficients.shape}"
+            )
 
     @property
     def highest(self) -> np.ndarray:
@@ -57,6 +70,18 @@ def mixture_points(surface: np.ndarray, plane: Plane) -> tuple[np.ndarray, np.nd
     )
     chosen = 2.0 * (heights.max() - plane.at(surface, sin2, dm31)) < REACH
     return sin2[chosen], dm31[chosen]
+
+
+def toys_from(
+    plane: Plane, coefficients: np.ndarray, points: tuple[np.ndarray, np.ndarray], weighing: np.ndarray | None = None
+) -> Toys:
+    """Return toys thrown equally often at every one of ``points``, of log-likelihoods ``(n, n_sin2, n_dm31)`` on ``plane``.
+
+    ``coefficients`` are of the fitted model; ``weighing`` of that which each toy was thrown from, if it is another: it must be
+    the very model of that toy, shifts included.
+    """
+    mixture = _log_mixture(plane, coefficients if weighing is None else weighing, *points)
+    return Toys(plane, coefficients, octant_optima(coefficients, plane), mixture, weighing)
 
 
 def throw_toys(
@@ -88,10 +113,13 @@ def throw_toys(
         if progress:
             progress(j + 1, sin2.size, "points of the mixture")
     found = np.concatenate(coefficients)
-    of_sin2, of_dm31 = plane.basis(sin2, dm31)
-    at_points = np.einsum("mi,mj->mij", of_sin2, of_dm31).reshape(sin2.size, -1)
-    log_mixture = logsumexp(found.reshape(len(found), -1) @ at_points.T, axis=1) - np.log(sin2.size)
-    return Toys(plane, found, _joined(optima), log_mixture)
+    return Toys(plane, found, _joined(optima), _log_mixture(plane, found, sin2, dm31))
+
+
+def _log_mixture(plane: Plane, coefficients: np.ndarray, sin2: np.ndarray, dm31: np.ndarray) -> np.ndarray:
+    of_sin2, of_dm31 = plane.basis(np.atleast_1d(sin2), np.atleast_1d(dm31))
+    at_points = np.einsum("mi,mj->mij", of_sin2, of_dm31).reshape(len(of_sin2), -1)
+    return logsumexp(coefficients.reshape(len(coefficients), -1) @ at_points.T, axis=1) - np.log(len(of_sin2))
 
 
 def _multinomial(content: np.ndarray, n: int, n_events: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,174 @@
+# How rules read the configuration's systematic ensembles and scans.
+from nuinfer.config_systematics import scan_points, scan_study
+
+ENSEMBLES = config["ensembles"]
+SCANS = config["scans"]
+FLUX_FIGURES = ["components", "draws"]
+UNIVERSE_FIGURES = ["coverage", "fractions"]
+PICTURED = [f"{plane}_{method}" for method in config["fit"]["member_methods"] for plane in ("mixing", "octants")]
+ENSEMBLE_FIGURES = [f"{kind}_{name}" for name in PICTURED for kind in ("members", "union")]
+ROAD_FIGURES = [f"roads_{name}" for name in PICTURED]
+MEMBER_KEYS = ("sin2_theta23", "dm31_ev2", "member_bootstraps", "member_methods", "toys", "n_sin2", "n_dm31")
+
+
+def member_settings(wildcards):
+    entry = sample_config(wildcards)
+    varied = wildcards.xsec != "true" and "flux" in STUDIES[wildcards.xsec]["varies"]
+    return step_settings(
+        experiment=entry["experiment"],
+        sample_draw=entry["draw"],
+        oscillation=entry["truth"],
+        with_true=wildcards.xsec == "true" or varied,
+        seed=SEED,
+        **{k: config["fit"][k] for k in MEMBER_KEYS},
+    )
+
+
+def near_file(wildcards):
+    """The draw's near-detector file as a list: empty for the true cross section in the true flux."""
+    if wildcards.xsec == "true":
+        return []
+    return [f"<results>/closure/{wildcards.xsec}/{wildcards.draw}/near.h5"]
+
+
+def ensemble_config(wildcards):
+    return ENSEMBLES[wildcards.ensemble]
+
+
+def ensemble_sample(wildcards):
+    return SAMPLES[ensemble_config(wildcards)["sample"]]
+
+
+def member_files(wildcards):
+    """Members of an ensemble, in the order of the draws."""
+    entry = ensemble_config(wildcards)
+    n = STUDIES[entry["study"]]["draws"]
+    return [f"<results>/far/{entry['sample']}/{entry['study']}/{d}/member.h5" for d in range(n)]
+
+
+def reference_files(wildcards):
+    """The fit with the true cross section and flux, then the reference study's first draw where there is one."""
+    entry = ensemble_config(wildcards)
+    names = ["true", *([entry["reference"]] if "reference" in entry else [])]
+    return [f"<results>/far/{entry['sample']}/{x}/0/member.h5" for x in names]
+
+
+def ensemble_label(name):
+    return ENSEMBLES[name].get("label", name)
+
+
+def ensemble_truth(wildcards):
+    return f"<results>/experiments/{ensemble_sample(wildcards)['experiment']}/truth.h5"
+
+
+def ensemble_operator(wildcards):
+    return f"<results>/experiments/{ensemble_sample(wildcards)['experiment']}/operator.h5"
+
+
+def ensemble_events(wildcards):
+    return f"<results>/far/{ensemble_config(wildcards)['sample']}/events.h5"
+
+
+def ensemble_flux_shapes(wildcards):
+    return config["experiments"][ensemble_sample(wildcards)["experiment"]]["flux_shapes"]
+
+
+def world_settings(wildcards, *more, **settings):
+    """Settings of closed-form systematics: the study's near-detector data, the sample's events, one world for both."""
+    entry, sample = ensemble_config(wildcards), ensemble_sample(wildcards)
+    study = STUDIES[entry["study"]]
+    keys = ("sin2_theta23", "dm31_ev2", "linear_bins", "systematic_draws", "systematic_toys", *more)
+    return step_settings(
+        ensemble=wildcards.ensemble,
+        experiment=sample["experiment"],
+        learner=config["learners"][entry["linear"]],
+        near_events=study["events"],
+        near_smearing=study.get("smearing"),
+        far_events=sample.get("events"),
+        far_smearing=sample.get("smearing"),
+        oscillation=sample["truth"],
+        seed=SEED,
+        **settings,
+        **{k: config["fit"][k] for k in keys},
+    )
+
+
+def universe_range(wildcards):
+    """First and end universe of one part."""
+    size = config["fit"]["universe_chunk"]
+    start = int(wildcards.part) * size
+    return [start, min(start + size, ensemble_config(wildcards)["universes"])]
+
+
+def universe_parts(wildcards):
+    n = len(range(0, ensemble_config(wildcards)["universes"], config["fit"]["universe_chunk"]))
+    return [f"<results>/ensembles/{wildcards.ensemble}/universes/{i}.h5" for i in range(n)]
+
+
+def ensemble_point(name):
+    """True parameters of an ensemble's sample: none for a table."""
+    sample = ENSEMBLES[name]["sample"]
+    return {k: SAMPLES[sample]["truth"][k] for k in ("sin2_theta23", "dm31_ev2")} if sample in DRAWN_SAMPLES else None
+
+
+def marginalised_ensembles():
+    return [name for name, entry in ENSEMBLES.items() if entry["closed_form"]]
+
+
+def covered_ensembles():
+    return [name for name, entry in ENSEMBLES.items() if entry["universes"]]
+
+
+def varied_experiments():
+    """Experiments whose flux some shown study varies, and of how many draws."""
+    draws = {}
+    for name in SHOWN:
+        if "flux" in STUDIES[name]["varies"]:
+            experiment = STUDIES[name]["experiment"]
+            draws[experiment] = max(draws.get(experiment, 0), STUDIES[name]["draws"])
+    return draws
+
+
+def scan_studies(name):
+    return [scan_study(name, *point) for point in scan_points(SCANS[name])]
+
+
+def scan_files(wildcards, pattern):
+    return [pattern.format(study=s, sample=SCANS[wildcards.scan]["sample"]) for s in scan_studies(wildcards.scan)]
+
+
+def featured(name):
+    scan = SCANS[name]
+    return [scan["depth"][0], scan["width"][0], scan["bins"][-1]]
+
+
+def systematics_numbers():
+    """Every file of numbers of the ensembles and scans."""
+    return [
+        *(f"<results>/ensembles/{e}/union.json" for e in ENSEMBLES),
+        *(f"<results>/ensembles/{e}/closed_form.json" for e in marginalised_ensembles()),
+        *(f"<results>/ensembles/{e}/coverage.json" for e in covered_ensembles()),
+        *(f"<results>/scans/{s}/scan.json" for s in SCANS),
+    ]
+
+
+def systematics_captions():
+    """Captions of every figure of the ensembles and scans."""
+    return [
+        *(f"<results>/figures/flux/{e}/captions.json" for e in varied_experiments()),
+        *(f"<results>/figures/ensembles/{e}/captions.json" for e in ENSEMBLES),
+        *(f"<results>/figures/ensembles/{e}/roads.json" for e in marginalised_ensembles()),
+        *(f"<results>/figures/ensembles/{e}/coverage.json" for e in covered_ensembles()),
+        *(f"<results>/figures/scans/{s}/captions.json" for s in SCANS),
+    ]
+
+
+def systematics_pictures():
+    """The figures that stand beside `systematics_captions`, as PNG."""
+    pictures = []
+    for captions in systematics_captions():
+        folder, name = captions.rsplit("/", 1)
+        of_ensemble = {"captions.json": ENSEMBLE_FIGURES, "roads.json": ROAD_FIGURES, "coverage.json": UNIVERSE_FIGURES}
+        names = {"flux": FLUX_FIGURES, "scans": ["scan"]}.get(folder.split("/")[-2]) or of_ensemble[name]
+        pictures += [f"{folder}/{n}.png" for n in names]
+    return pictures

@@ -1,0 +1,47 @@
+"""Draw the coverage of an ensemble's united regions, and against the fraction of members that a union demands."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nuinfer.figures.style import save
+from nuinfer.figures.union_coverage import demanded_fraction_figure, union_coverage_figure
+from nuinfer.io.hdf5 import read_hdf5
+from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.oscillation.union_coverage import FractionCurves
+from nuinfer.steps.cli import run
+
+SHOWN = ("plane_sin2", "sin2", "dm31")
+TITLES = {"plane_sin2": "joint", "dm31": "dm2_31"}
+
+
+def figures_universes(arrays: Path, metrics: Path, captions: Path, settings: dict) -> None:
+    """Quantities are the joint region and the intervals of both parameters; fractions are of the first method's members."""
+    numbers = read_json(metrics)
+    measured = {
+        method: {
+            name: np.array([[of[name][f"{n}_sigma"][key] for key in ("coverage", "lower", "upper")] for n in (1, 2, 3)])
+            for name in SHOWN
+        }
+        for method, of in numbers["coverage"].items()
+    }
+    read, _ = read_hdf5(arrays, "universes summary")
+    curves = []
+    for method in numbers["calibrated"]:
+        for name in TITLES:
+            head = f"curves/{method}/{name}/"
+            stored = {key.removeprefix(head): value for key, value in read.items() if key.startswith(head)}
+            curves.append((f"{TITLES[name]}, {method.replace('_', ' ')}", FractionCurves(**stored)))
+    figures = {"coverage": union_coverage_figure(measured), "fractions": demanded_fraction_figure(curves)}
+    for name, figure in figures.items():
+        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
+    universes = f"{settings['label']}: {numbers['universes']} universes of {numbers['members']} members"
+    texts = {
+        "coverage": f"{universes}. Share of regions that hold the truth, with binomial intervals of 68 %.",
+        "fractions": f"{universes}. Coverage of the union against the fraction of members that it demands.",
+    }
+    write_json(captions, texts)
+
+
+if __name__ == "__main__":
+    run(figures_universes)
