@@ -107,6 +107,12 @@ rule report:
         fit_coverages=expand("<results>/far/{sample}/coverage.json", sample=coverage_samples()),
         fit_captions=fit_captions(),
         fit_pictures=fit_pictures(),
+        unions=expand("<results>/ensembles/{ensemble}/union.json", ensemble=ENSEMBLES),
+        closed_forms=expand("<results>/ensembles/{ensemble}/closed_form.json", ensemble=marginalised_ensembles()),
+        ensemble_coverages=expand("<results>/ensembles/{ensemble}/coverage.json", ensemble=covered_ensembles()),
+        scans=expand("<results>/scans/{scan}/scan.json", scan=SCANS),
+        systematics_captions=systematics_captions(),
+        systematics_pictures=systematics_pictures(),
     output:
         "<results>/report.html",
     params:
@@ -129,6 +135,16 @@ rule report:
             fit_coverages=[
                 {"name": s, "label": SAMPLES[s].get("label", s), "xsecs": coverage_labels(s)} for s in coverage_samples()
             ],
+            ensembles=[
+                {
+                    "name": e,
+                    "label": ensemble_label(e),
+                    "closed_form": e in marginalised_ensembles(),
+                    "coverage": e in covered_ensembles(),
+                }
+                for e in ENSEMBLES
+            ],
+            scans=[{"name": s, "label": e.get("label", s)} for s, e in SCANS.items()],
             throws={s: e["throws"] for s, e in config["simulations"].items()},
             seed=SEED,
         ),
@@ -142,5 +158,7 @@ rule report:
         " --tune-captions {input.tune_captions:q} --tables {input.tables:q} --predictives {input.predictives:q}"
         " --captions {input.captions:q} --closures {input.closures:q} --coverages {input.coverages:q}"
         " --closure-captions {input.closure_captions:q} --cost {input.cost:q} --fits {input.fits:q}"
-        " --fit-coverages {input.fit_coverages:q} --fit-captions {input.fit_captions:q} --output {output:q}"
+        " --fit-coverages {input.fit_coverages:q} --fit-captions {input.fit_captions:q} --unions {input.unions:q}"
+        " --closed-forms {input.closed_forms:q} --ensemble-coverages {input.ensemble_coverages:q} --scans {input.scans:q}"
+        " --systematics-captions {input.systematics_captions:q} --output {output:q}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"

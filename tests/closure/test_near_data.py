@@ -38,6 +38,22 @@ def test_moments_of_draws(rng: np.random.Generator) -> None:
     assert np.any(np.abs(np.cov(found.T) - independent) > 8.0 * scatter)
 
 
+def test_noise_is_the_mean_square_of_drawn_densities(rng: np.random.Generator) -> None:
+    """Over many draws; the estimate of one draw scatters around it.  Counting one event fewer of four is the control."""
+    n, draws = 400, 4000
+    expected = COUNTS / COUNTS.sum()
+    found = [near_data(COUNTS, None, SHAPE, n, rng) for _ in range(draws)]
+    density = COUNTS.size * np.stack([data.share for data in found])
+    squares = np.mean((density - COUNTS.size * expected) ** 2, axis=1)
+    error = squares.std() / np.sqrt(draws)
+    exact = near_data(COUNTS, None, SHAPE, None)
+    assert exact.noise == 0.0
+    noise = NearData(exact.share, n).noise
+    assert abs(squares.mean() - noise) < 4.0 * error
+    assert abs(squares.mean() - NearData(exact.share, 0.75 * n).noise) > 12.0 * error
+    assert np.mean([data.noise for data in found]) == pytest.approx(noise, rel=0.01)
+
+
 def test_a_seed_gives_its_draw() -> None:
     first, again, other = (near_data(COUNTS, None, SHAPE, 1000, np.random.default_rng(s)) for s in (3, 3, 4))
     assert np.array_equal(first.share, again.share)

@@ -74,7 +74,7 @@ LEARNED = {
     "network": Learned(
         w=np.ones((2, 3, 4)),
         curves={"step": np.arange(3), "train_loss": np.zeros((2, 3))},
-        facts={"best_step": [1, 2], "restarted": [], "rate": 0.5},
+        facts={"best_step": [1, 2], "starts": [1, 2], "rate": 0.5},
         tensors={"layer0.weight": np.zeros((2, 2, 3), np.float32)},
     ),
     "posterior": Learned(w=np.ones((1, 3, 4)), factor=np.ones((5, 3, 4), np.float32), facts={"hyperparameters": {"a": 1.0}}),

@@ -40,6 +40,7 @@ BASE = {
         "spare": {"experiment": "dune", "events": 100},
     },
     "fits": {"main": {"label": "main", "samples": ["exact", "table"], "studies": ["net"]}},
+    "ensembles": {},
 }
 
 

@@ -100,6 +100,8 @@ def _check_study(where: str, study: Mapping, config: Mapping) -> None:
             raise InputError(f"{where}.coverage_draws: only the learner 'gaussian' has bands whose coverage can be measured")
         if "events" not in study:
             raise InputError(f"{where}.coverage_draws: draws need a number of 'events'")
+        if "grid" in study:
+            raise InputError(f"{where}.coverage_draws: coverage is measured on the experiment's own bins; leave 'grid' out")
     network = config["learners"][study["learner"]]["name"] != "gaussian"
     differ = [
         *(["near_data"] if "events" in study else []),

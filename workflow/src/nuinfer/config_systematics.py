@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from nuinfer.config_names import refers
 from nuinfer.errors import InputError
 
+FOLDERS = ("ensembles", "scans", "flux")
+"""Folders of figures, beside the tunes'."""
+
 
 def scan_points(scan: Mapping) -> list[tuple[int, int, int]]:
     """Return depth, width and bins of every point: depths at the first width, widths at the first depth, at all bins."""
@@ -49,6 +52,9 @@ def expand_scans(config: dict) -> None:
 
 def check_ensembles(config: Mapping) -> None:
     """Raise InputError for the first ensemble that does not fit."""
+    for name in FOLDERS:
+        if name in config["tunes"] and (config["ensembles"] or config["scans"]):
+            raise InputError(f"tunes: the name '{name}' is taken by a folder of figures; choose another")
     for name, ensemble in config["ensembles"].items():
         where = f"ensembles.{name}"
         refers(f"{where}.sample", ensemble["sample"], config["far_samples"])

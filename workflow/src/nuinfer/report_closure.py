@@ -19,8 +19,9 @@ def study_section(
     said = {k: v for k, v in fit.items() if not isinstance(v, (Mapping, list))}
     learner = ", ".join(f"{k} {v}" for k, v in draws[0]["learner"].items())
     paragraphs = [f"Learner: {learner}.", f"First draw's fit: {', '.join(f'{k} {_short(v)}' for k, v in said.items())}."]
-    if fit.get("restarted"):
-        paragraphs.append(f"Members started twice, since they did not learn from their first start: {fit['restarted']}.")
+    again = [f"{i} ({n} starts)" for i, n in enumerate(fit.get("starts", [])) if n > 1]
+    if again:
+        paragraphs.append(f"Members that did not converge from their first start, trained again: {', '.join(again)}.")
     if fit.get("at_bound"):
         paragraphs.append(f"Hyperparameters at their bounds (first draw): {', '.join(fit['at_bound'])}.")
     warnings = []

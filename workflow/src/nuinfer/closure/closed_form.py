@@ -100,7 +100,8 @@ def systematic_toys(
         true_table = world.true_table(amplitudes)
         chosen = (draw * each + np.arange(each)) % len(mixed)
         counts = np.stack([world.far_counts(amplitudes, mixed[i], rng) for i in chosen])
-        fitted.append(plane.coefficients(marginal.log_likelihood(counts, table - table.mean(axis=0))))
+        own = marginal.log_likelihood(counts, table - table.mean(axis=0), np.exp(table))
+        fitted.append(plane.coefficients(own))
         weighing.append(plane.coefficients(counts @ (true_table - true_table.mean(axis=0)).T.astype(float)))
         if progress:
             progress(draw + 1, n_draws, "draws of flux and near data")

@@ -90,10 +90,11 @@ class LinearNear:
         return len(self.design) - 1
 
     def coefficients(self, shares: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
-        """Return posterior means ``(m, n)`` of data ``(m, n_bins)``, each analysed with its flux's ``amplitudes`` ``(m, k)``."""
+        """Return posterior means ``(m, n)`` of data ``(m, n_bins)``, each analysed in its flux of ``amplitudes`` ``(m, k)``."""
         f = np.concatenate([np.ones((len(amplitudes), 1)), amplitudes], axis=1)
-        weighted = (shares * (shares.shape[1] * self.weight)).astype(np.float32)
-        right = np.einsum("mi,imn->mn", f, weighted @ self.design, optimize=True)
+        weighted = shares * (shares.shape[1] * self.weight)
+        # Summed in double precision: what the data hardly measure would turn the rounding of large sums into coefficients.
+        right = np.einsum("mi,imn->mn", f, np.stack([weighted @ d for d in self.design]), optimize=True)
         return np.stack([cho_solve((p, True), b) for p, b in zip(self._choleskys(f), right, strict=True)])
 
     def factor(self) -> np.ndarray:
@@ -106,7 +107,8 @@ class LinearNear:
         rows, columns = np.tril_indices(f.shape[1])
         n = len(self.prior)
         precision = (f[:, rows] * f[:, columns]) @ self.gram.reshape(len(self.gram), -1)
-        return [cho_factor(p.reshape(n, n) + self.prior, lower=True, overwrite_a=True, check_finite=False)[0] for p in precision]
+        settings = {"lower": True, "overwrite_a": True, "check_finite": False}
+        return [cho_factor(p.reshape(n, n) + self.prior, **settings)[0] for p in precision]
 
 
 def linear_near(

@@ -61,8 +61,8 @@ def universe_levels(
     contents = world.far.contents(world.near.coefficients(data, assumed))
     surfaces, densities = [], []
     for content, a in zip(contents, assumed, strict=True):
-        table = world.far.log_table(content, a).astype(float)
-        table -= table.mean(axis=0)
+        whole = world.far.log_table(content, a).astype(float)
+        table = whole - whole.mean(axis=0)
         surfaces.append(plane.coefficients(counts @ table.T))
         if n_bootstrap:
             densities.append(_density_levels(plane.coefficients(resampled @ table.T), world, truth))
@@ -75,7 +75,7 @@ def universe_levels(
     for method, by_quantity in found.items():
         levels[f"members_{method}"] = {name: values[:-1] for name, values in by_quantity.items()}
         levels[f"central_{method}"] = {name: values[-1:] for name, values in by_quantity.items()}
-    surface = plane.coefficients(marginal.log_likelihood(counts, table))[None]
+    surface = plane.coefficients(marginal.log_likelihood(counts, table, np.exp(whole)))[None]
     highest = octant_optima(surface, plane).best.loglike
     levels["marginal_chi2"] = wilks_levels(truth_statistics(plane, surface, highest, systematic.points))
     levels["marginal_toys"] = ratio_levels(systematic, plane, surface, highest)

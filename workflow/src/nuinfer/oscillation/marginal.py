@@ -79,20 +79,26 @@ class Marginal:
             centred[:, node], information[node] = j, (j * p) @ j.T
         return cls(plane, centred, information)
 
-    def log_likelihood(self, counts: np.ndarray, table: np.ndarray) -> np.ndarray:
+    def log_likelihood(self, counts: np.ndarray, table: np.ndarray, density: np.ndarray | None = None) -> np.ndarray:
         """Return ln L_m ``(..., n_nodes)`` of ``counts`` ``(..., n_rows)``, from log contents ``table`` ``(n_nodes, n_rows)``.
 
-        A constant a row that ``table`` leaves out is one that every sample's likelihood leaves out.  Raises InputError for
-        shapes that do not fit.
+        A constant a row that ``table`` leaves out is one that every sample's likelihood leaves out.  ``density``
+        ``(n_nodes, n_rows)`` are the contents P_0 of ``table``, each node's sum one, where they are others than J was centred
+        with: of other near-detector data, say.  Raises InputError for shapes that do not fit.
         """
         nodes, rows = self.response.shape[1:]
         if table.shape != (nodes, rows):
             raise InputError(f"marginal likelihood: log contents {table.shape} need shape {(nodes, rows)}, as the response")
+        if density is not None and density.shape != (nodes, rows):
+            raise InputError(f"marginal likelihood: contents {density.shape} need shape {(nodes, rows)}, as the response")
         counts = self._checked(counts)
         values, modes = self._modes
         flat = counts.reshape(-1, rows)
         found = flat @ table.T
+        # Left in, the mean of J under these contents would pull the nuisances towards those that J was centred with.
+        centre = 0.0 if density is None else np.einsum("akr,kr->ak", self.response, density)
         for part, g in self._slopes(flat):
+            g -= flat[part].sum(axis=1)[:, None, None] * centre
             along = np.einsum("akc,nka->nac", modes, g)
             stiffness = 1.0 + flat[part].sum(axis=1)[:, None, None] * values
             found[part] += 0.5 * (np.square(along) / stiffness - np.log(stiffness)).sum(axis=2)

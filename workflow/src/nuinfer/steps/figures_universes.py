@@ -12,18 +12,26 @@ from nuinfer.oscillation.union_coverage import FractionCurves
 from nuinfer.steps.cli import run
 
 SHOWN = ("plane_sin2", "sin2", "dm31")
-TITLES = {"plane_sin2": "joint", "dm31": "dm2_31"}
+TITLES = {"plane_sin2": "joint", "dm31": r"$\Delta m^2_{31}$"}
+MEMBERS = {"bootstrap": "bootstrap densities", "bootstrap_octants": "bootstraps, both octants", "feldman_cousins": "Feldman-Cousins"}
+METHODS = {
+    **{f"union_{name}": f"union of {text}" for name, text in MEMBERS.items()},
+    "marginal_chi2": "marginalised, closed form",
+    "marginal_toys": "marginalised, Feldman-Cousins",
+    **{f"central_{name}": f"statistics alone, {text}" for name, text in MEMBERS.items()},
+}
 
 
 def figures_universes(arrays: Path, metrics: Path, captions: Path, settings: dict) -> None:
     """Quantities are the joint region and the intervals of both parameters; fractions are of the first method's members."""
     numbers = read_json(metrics)
     measured = {
-        method: {
+        text: {
             name: np.array([[of[name][f"{n}_sigma"][key] for key in ("coverage", "lower", "upper")] for n in (1, 2, 3)])
             for name in SHOWN
         }
-        for method, of in numbers["coverage"].items()
+        for method, text in METHODS.items()
+        if (of := numbers["coverage"].get(method))
     }
     read, _ = read_hdf5(arrays, "universes summary")
     curves = []
@@ -31,7 +39,7 @@ def figures_universes(arrays: Path, metrics: Path, captions: Path, settings: dic
         for name in TITLES:
             head = f"curves/{method}/{name}/"
             stored = {key.removeprefix(head): value for key, value in read.items() if key.startswith(head)}
-            curves.append((f"{TITLES[name]}, {method.replace('_', ' ')}", FractionCurves(**stored)))
+            curves.append((f"{TITLES[name]}, {MEMBERS[method]}", FractionCurves(**stored)))
     figures = {"coverage": union_coverage_figure(measured), "fractions": demanded_fraction_figure(curves)}
     for name, figure in figures.items():
         save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))

@@ -10,6 +10,7 @@ from nuinfer.io.provenance import provenance
 from nuinfer.report import Picture, ReportContent, Section, Table, render
 from nuinfer.report_closure import cost_section, overview, study_section, summary_line
 from nuinfer.report_oscillation import coverage_section, fit_section, fit_summary_line
+from nuinfer.report_systematics import effects_section, ensemble_section, scan_section, systematics_summary_line
 from nuinfer.report_tune import calibration_section, observation_section
 from nuinfer.steps.cli import run
 
@@ -28,14 +29,20 @@ def report(
     fits: list[Path],
     fit_coverages: list[Path],
     fit_captions: list[Path],
+    unions: list[Path],
+    closed_forms: list[Path],
+    ensemble_coverages: list[Path],
+    scans: list[Path],
+    systematics_captions: list[Path],
     output: Path,
     settings: dict,
 ) -> None:
     """Gather tables and figures; the lists follow the order of ``settings["tunes"]`` and of their observations.
 
     ``closures`` follow ``settings["studies"]`` and their draws, ``coverages`` the studies that have one;
-    ``closure_captions`` and ``fit_captions`` are told apart by their folders; ``fits`` and ``fit_coverages`` follow
-    ``settings["fits"]`` and ``settings["fit_coverages"]``.
+    ``closure_captions``, ``fit_captions`` and ``systematics_captions`` are told apart by their folders; ``fits`` and
+    ``fit_coverages`` follow ``settings["fits"]`` and ``settings["fit_coverages"]``; ``unions`` and ``scans`` follow
+    ``settings["ensembles"]`` and ``settings["scans"]``, ``closed_forms`` and ``ensemble_coverages`` ensembles that have one.
     """
     observed = iter(zip(tables, predictives, captions, strict=True))
     tunes, summary = [], []
@@ -58,12 +65,14 @@ def report(
     summary += lines
     oscillation, lines = _oscillation(fits, fit_coverages, fit_captions, settings)
     summary += lines
+    systematics, lines = _systematics(unions, closed_forms, ensemble_coverages, scans, systematics_captions, settings)
+    summary += lines
     records = [read_json(path) for path in comparisons]
     record = provenance("nuinfer.steps.report", settings, settings["seed"])
     content = ReportContent(
         settings["title"],
         summary,
-        [*tunes, *studies, *oscillation, _generator_section(records, settings["throws"])],
+        [*tunes, *studies, *oscillation, *systematics, _generator_section(records, settings["throws"])],
         provenance={**{k: str(v) for k, v in record.items() if k not in ("settings", "versions")}, **_versions(record)},
     )
     with replacing(output) as temporary:
@@ -125,6 +134,34 @@ def _oscillation(
         numbers = _of(read_json(path), path, sample=name)
         parts.append(coverage_section(name, sample["label"], sample["xsecs"], numbers, own))
     return ([Section("Oscillation fits at the far detector", parts=parts)] if parts else []), lines
+
+
+def _systematics(
+    unions: list[Path], closed_forms: list[Path], coverages: list[Path], scans: list[Path], captions: list[Path], settings: dict
+) -> tuple[list[Section], list[str]]:
+    """Return the chapter on systematic ensembles and scans (none without any) and the summary's lines on it."""
+    marginal, covered = iter(closed_forms), iter(coverages)
+    parts, rows, lines = [], [], []
+    for ensemble, path in zip(settings["ensembles"], unions, strict=True):
+        name, label = ensemble["name"], ensemble["label"]
+        found = [path, next(marginal) if ensemble["closed_form"] else None, next(covered) if ensemble["coverage"] else None]
+        united, closed, coverage = (_of(read_json(p), p, ensemble=name) if p else None for p in found)
+        parts.append(ensemble_section(name, label, united, closed, coverage, _beside(captions, "ensembles", name)))
+        rows.append((label, united))
+        lines.append(systematics_summary_line(name, label, united, coverage))
+    if rows:
+        parts.insert(0, effects_section(rows))
+    for scan, path in zip(settings["scans"], scans, strict=True):
+        name = scan["name"]
+        parts.append(scan_section(name, scan["label"], _of(read_json(path), path, scan=name), _beside(captions, "scans", name)))
+    shared = _beside(captions, "flux")
+    return ([Section("Systematic uncertainties", figures=shared, parts=parts)] if parts or shared else []), lines
+
+
+def _beside(captions: list[Path], kind: str, name: str | None = None) -> list[Picture]:
+    """Return the figures whose captions lie in ``kind/name``, in any folder of ``kind`` without a name."""
+    own = [p for p in captions if p.parent.parent.name == kind and name in (None, p.parent.name)]
+    return [picture for path in own for picture in pictures(path)]
 
 
 def pictures(captions: Path) -> list[Picture]:
