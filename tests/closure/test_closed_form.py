@@ -145,9 +145,9 @@ def test_kept_modes_are_the_far_detectors_covariance_up_to_what_it_cannot_see(wo
 
 
 def test_better_near_detectors_leave_fewer_modes(problem, at, found):
-    precise = small_world(problem, SIZE, 10**9)
-    data = precise.near_shares(NONE, np.random.default_rng(2))
-    assert 2 <= len(systematic_marginal(precise, data, at)[0].response) < len(found[0].response)
+    rough = small_world(problem, SIZE, 10**6)
+    data = rough.near_shares(NONE, np.random.default_rng(2))
+    assert 2 < len(found[0].response) < len(systematic_marginal(rough, data, at)[0].response)
 
 
 # Toys
@@ -215,37 +215,32 @@ def test_toys_depend_on_their_generator_alone(world, found, at):
 # Levels
 
 
-def certain(world: World) -> World:
-    """The same without uncertainty of the flux: its shifts are nothing."""
-    fluxes = replace(world.far.fluxes, mixed=world.far.fluxes.mixed * np.array([1.0, 0.0, 0.0])[:, None, None])
-    return replace(world, far=replace(world.far, fluxes=fluxes), near_truth=world.near_truth * np.array([[1.0], [0.0], [0.0]]))
-
-
-def test_levels_of_the_truth_are_even_with_these_toys_and_not_without_systematics(problem):
+def test_levels_of_the_truth_are_even_with_systematics_and_not_without(problem):
     """Pseudo-experiments drawn apart from the toys, at the truth, each with a flux and near data of its own."""
     world = small_world(problem, 0.2)
     at, rng = world.far.fluxes.at(*AT), np.random.default_rng(10)
     marginal, table = systematic_marginal(world, world.near_shares(NONE, rng), at)
     points = points_of(world, marginal, table, at)
-    surfaces = []
-    for _ in range(300):
+    heights = []
+    for _ in range(250):
         amplitudes = rng.standard_normal(2)
         content = central_contents(world, world.near_shares(amplitudes, rng)[None])[0]
         rates = np.maximum(world.far.fluxes.mixed[0] @ content, 1e-30)
-        own = np.log(rates / rates.sum(axis=1, keepdims=True))
+        density = rates / rates.sum(axis=1, keepdims=True)
         counts = world.far_counts(amplitudes, at, rng)
-        surfaces.append(PLANE.coefficients(marginal.log_likelihood(counts, own - own.mean(axis=0))))
-    surfaces = np.stack(surfaces)
-    highest = octant_optima(surfaces, PLANE).best.loglike
-
-    def levels(thrown_in: World) -> np.ndarray:
-        toys = systematic_toys(thrown_in, marginal, points, 400, 4000, np.random.default_rng(11))
-        return ratio_levels(hypotheses(toys, *AT), PLANE, surfaces, highest)["dm31"]
-
-    right, wrong = levels(world), levels(certain(world))
+        heights.append([marginal.log_likelihood(counts, np.log(density), density), counts @ np.log(density).T])
+    surfaces = PLANE.coefficients(np.stack(heights))
+    toys = (
+        systematic_toys(world, marginal, points, 300, 3000, np.random.default_rng(11)),
+        statistical_toys(world, points, 3000, np.random.default_rng(11)),
+    )
+    right, wrong = (
+        ratio_levels(hypotheses(t, *AT), PLANE, own, octant_optima(own, PLANE).best.loglike)["plane_sin2"]
+        for t, own in zip(toys, np.moveaxis(surfaces, 1, 0), strict=True)
+    )
     assert kstest(right, "uniform").pvalue > 1e-3
-    assert abs(np.mean(right < 0.6827) - 0.6827) < 0.08
-    assert kstest(wrong, "uniform").pvalue < 1e-6 and np.mean(wrong < 0.6827) < 0.55
+    assert abs(np.mean(right < 0.6827) - 0.6827) < 0.09
+    assert kstest(wrong, "uniform").pvalue < 1e-6 and np.mean(wrong < 0.6827) < 0.58
 
 
 def test_truth_statistics_of_the_marginal_grow_less_with_the_flux(world, found, at):
@@ -254,10 +249,10 @@ def test_truth_statistics_of_the_marginal_grow_less_with_the_flux(world, found, 
     amplitudes = np.array([2.0, -1.0])
     content = central_contents(world, world.near_shares(amplitudes, np.random.default_rng(12))[None])[0]
     own = log_densities(world.far.fluxes.mixed, content, NONE).astype(float)
-    counts, own = world.expected_far(amplitudes, at), own - own.mean(axis=0)
+    counts = world.expected_far(amplitudes, at)
     hypothesis = {"plane_sin2": tuple(np.array([a]) for a in AT)}
     statistics = []
-    for height in (counts @ own.T, marginal.log_likelihood(counts, own)):
+    for height in (counts @ own.T, marginal.log_likelihood(counts, own, np.exp(own))):
         surface = PLANE.coefficients(height)[None]
         highest = octant_optima(surface, PLANE).best.loglike
         statistics.append(float(truth_statistics(PLANE, surface, highest, hypothesis)["plane_sin2"][0]))

@@ -49,9 +49,7 @@ def test_design_is_the_counts_of_each_coefficient_in_the_flux_or_a_difference(pr
     merged = Merged.of(problem.grid, 4)
     basis = Basis.of(problem.operator, problem.flux, SETTINGS, 16)
     n = 3 * basis.splines.shape[1]
-    by_knot = np.stack(
-        [merged.counts(problem.operator.counts_by_knot(basis.structure_functions(unit))) for unit in np.eye(n)]
-    )
+    by_knot = np.stack([merged.counts(problem.operator.counts_by_knot(basis.structure_functions(unit))) for unit in np.eye(n)])
     difference = shifted(problem, SIZE, np.array([1.0, -0.5])) - problem.flux
     assert difference.min() < 0 < difference.max()
     for flux in (problem.flux, difference):

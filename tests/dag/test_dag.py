@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,7 +41,9 @@ def test_default_plan(workdir):
     assert jobs["train"] == jobs["calibrate"] == jobs["exact_held_out"] == 4
     assert jobs["posterior"] == jobs["predictive"] == 5
     assert jobs["gather"] == jobs["measurement"] == jobs["report"] == 1
-    assert jobs["operator"] == jobs["truth"] == 1 and jobs["learn"] == 3
+    # One study sees coarser bins; its 25 draws are fitted, and its first alone is compared with the truth.
+    assert jobs["operator"] == jobs["truth"] == 2 and jobs["learn"] == 3 + 25
+    assert jobs["closure_comparison"] == 4 and jobs["member"] == 25 + 1 and jobs["union"] == jobs["closed_form"] == 1
     # Three fits of the sample without a resolution and two with one share what is made of a sample.
     assert jobs["far_draw"] == jobs["far_operator"] == 2 and jobs["far_fit"] == jobs["far_regions"] == 5
 
@@ -48,7 +51,7 @@ def test_default_plan(workdir):
 def test_changed_learner_runs_what_depends_on_it(workdir):
     """A study's learner is its own business: neither the operator nor another study is planned again."""
     done = snakemake("-n", "results/closure/posterior/0/comparison.json", workdir=workdir)
-    assert set(planned(done.stdout)) == {"operator", "truth", "near_data", "learn", "closure_comparison"}
+    assert set(planned(done.stdout)) == {"operator", "truth", "learn", "closure_comparison"}
     assert planned(done.stdout)["learn"] == 1
 
 
@@ -59,8 +62,21 @@ def test_paper_plan(workdir):
     assert done.returncode == 0, done.stderr
     jobs = planned(done.stdout)
     assert jobs["simulate"] == 4 + 1 + 1
-    assert jobs["learn"] == jobs["closure_comparison"] == 11 and jobs["band_coverage"] == 3 * 4 + 1 and jobs["operator"] == 2
-    assert time.monotonic() - start < 20.0  # 2 s where nothing else runs
+    assert jobs["band_coverage"] == 3 * 4 + 1
+    studies, ensembles, scans = (merged(section) for section in ("studies", "ensembles", "scans"))
+    points = sum(len(s.get("bins", [32, 64, 128])) * (len(s.get("depth", range(4))) + len(s.get("width", range(4))) - 1) for s in scans.values())
+    assert jobs["learn"] == sum(study.get("draws", 1) for study in studies.values()) + points
+    fitted = sum(studies[name].get("draws", 1) for name in {e["study"] for e in ensembles.values()})
+    references = {e["reference"] for e in ensembles.values() if "reference" in e} - {e["study"] for e in ensembles.values()}
+    assert jobs["member"] == fitted + len(references) + points + 1 and jobs["union"] == len(ensembles)
+    assert time.monotonic() - start < 20.0  # 3 s where nothing else runs
+
+
+def merged(section):
+    """Return a section of the paper's configuration, as Snakemake merges it over the default."""
+    base, overlay = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()).get(section, {}) for name in ("config", "paper"))
+    names = [name for name in {**base, **overlay} if overlay.get(name, {}) is not None]
+    return {name: {**base.get(name, {}), **overlay.get(name, {})} for name in names}
 
 
 def test_one_target_plans_only_what_it_needs(workdir):
@@ -83,6 +99,45 @@ def test_a_fit_of_a_users_events_is_an_entry(workdir):
     (workdir / "events.csv").unlink()
     done = snakemake(*arguments, workdir=workdir)
     assert done.returncode != 0 and "far_samples.mine.table.path: no such file 'events.csv'" in done.stdout + done.stderr
+
+
+def test_more_draws_are_more_jobs_and_nothing_else(workdir):
+    """Of the ensemble's figures: five draws are five trainings and five fits."""
+    target = "results/figures/ensembles/systematics/captions.json"
+    before = planned(snakemake("-n", target, workdir=workdir).stdout)
+    (workdir / "more.yaml").write_text("studies: {combined: {draws: 30}}")
+    after = planned(snakemake("-n", "--configfile", str(workdir / "more.yaml"), "--", target, workdir=workdir).stdout)
+    assert before["learn"] == before["member"] - 1 == 25
+    assert after - before == {"learn": 5, "member": 5} and not before - after
+
+
+def test_a_lost_draw_is_planned_with_what_follows(workdir):
+    """Results are empty files here; that the real ones behave so is a test of the smoke configuration.
+
+    The figure is lost as well: Snakemake takes a figure that is there and newer than all its inputs for finished.
+    """
+    target = "results/figures/ensembles/systematics/captions.json"
+    plan = snakemake("-n", "--quiet", "host", "--", target, workdir=workdir).stdout
+    made = [line.split(":", 1)[1].split(", ") for line in plan.splitlines() if line.startswith("    output:")]
+    for names in made:  # in the order of the jobs
+        for name in names:
+            path = workdir / name.strip()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    assert "Nothing to be done" in snakemake("-n", target, workdir=workdir).stdout
+    for name in ("closure/combined/1/near.h5", "closure/combined/1/learned.h5", "far/plain/combined/1/member.h5"):
+        (workdir / "results" / name).unlink()
+    (workdir / target).unlink()
+    found = planned(snakemake("-n", target, workdir=workdir).stdout)
+    assert found == {"learn": 1, "member": 1, "union": 1, "figures_ensemble": 1}
+
+
+def test_the_points_of_a_scan_are_jobs(workdir):
+    (workdir / "scan.yaml").write_text("scans: {size: {sample: plain, depth: [4, 2], width: [64, 16], bins: [32, 64, 128]}}")
+    target = "results/scans/size/scan.json"
+    jobs = planned(snakemake("-n", "--configfile", str(workdir / "scan.yaml"), "--", target, workdir=workdir).stdout)
+    assert jobs["learn"] == jobs["closure_comparison"] == 9 and jobs["member"] == 10
+    assert jobs["operator"] == jobs["truth"] == 3 and jobs["scan"] == 1
 
 
 def test_a_coverage_measurement_is_cut_in_parts(workdir):

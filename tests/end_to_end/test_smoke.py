@@ -143,6 +143,28 @@ def test_oscillation_fits_hold_the_truth_and_a_black_box_does_not(finished):
     }  # fmt: skip
 
 
+def test_ensembles_unite_their_draws(finished):
+    """The linear one with its closed form and coverage, and one of networks without the flux of the others."""
+    for name, members in (("systematics", 4), ("networks", 3)):
+        union = read_json(finished / RESULTS / f"ensembles/{name}/union.json")
+        assert union["members"] == members and set(union["regions"]) == {"true", "learned"}, name
+        assert len(union["shifts"]["learned"]["dm31_ev2"]["each"]) == members
+        wider = union["regions"]["true"]["bootstrap"]["broadening_percent"]["3_sigma"]
+        assert wider["length_dm31_ev2"] > 5.0, name
+    assert len(union["convergence"]["misfit"]) == 3
+    closed = read_json(finished / RESULTS / "ensembles/systematics/closed_form.json")
+    assert len(closed["flux_pulls"]) == 5
+    levels = closed["level_of_truth"]
+    assert levels["marginal_chi2"]["dm31"] < 0.997
+    coverage = read_json(finished / RESULTS / "ensembles/systematics/coverage.json")
+    assert coverage["universes"] == 4 and coverage["members"] == 4
+    rows = read_json(finished / RESULTS / "scans/size/scan.json")["rows"]
+    assert {(r["depth"], r["width"], r["bins"]) for r in rows} == {
+        (2, 16, 16), (2, 16, 32), (1, 16, 16), (1, 16, 32), (2, 8, 16), (2, 8, 32),
+    }  # fmt: skip
+    assert all(np.isfinite(r["kl_near"]) and np.isfinite(r["metric"]) for r in rows)
+
+
 def test_nothing_left_to_do(finished):
     assert "Nothing to be done" in run(finished)
 
@@ -156,6 +178,42 @@ def test_a_lost_result_is_made_again_alone(finished):
     assert np.array_equal(
         h5py.File(lost)["log_evidence"][...], before[f"{lost.relative_to(finished)}:log_evidence"]
     )
+
+
+def planned(output):
+    """Count the jobs of each rule in a dry run's table."""
+    table = output.split("Job stats:")[1].split("\ntotal ")[0].splitlines()[3:]
+    return {line.split()[0]: int(line.split()[1]) for line in table if line.strip()}
+
+
+def test_a_lost_draw_is_made_again_with_what_follows(finished):
+    """Of an ensemble; the other draws stay as they are, and all comes out as before.
+
+    The figure is lost as well: Snakemake takes a figure that is there and newer than all its inputs for finished.
+    """
+    before = content(finished)
+    figure = str(RESULTS / "figures/ensembles/systematics/captions.json")
+    learned = finished / RESULTS / "closure/combined/1/learned.h5"
+    for lost in (learned, learned.with_name("near.h5"), finished / RESULTS / "far/plain/combined/1/member.h5", finished / figure):
+        lost.unlink()
+    kept = {path: path.stat().st_mtime_ns for path in (finished / RESULTS).glob("closure/*/*/learned.h5")}
+    output = run(finished, "-n", "--", figure)
+    assert planned(output) == {"learn": 1, "member": 1, "union": 1, "figures_ensemble": 1, "total": 4}
+    made = run(finished, "--", figure)
+    assert made.count("rule learn:") == made.count("rule member:") == made.count("rule union:") == 1
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in kept.items())
+    run(finished)
+    assert_same(before, content(finished))
+
+
+def test_more_draws_are_trained_and_no_others(finished, tmp_path):
+    (tmp_path / "more.yaml").write_text("studies: {small: {draws: 8}}\n")
+    figure = str(RESULTS / "figures/ensembles/networks/captions.json")
+    jobs = planned(run(finished, str(tmp_path / "more.yaml"), "-n", "--", figure))
+    assert jobs == {"learn": 5, "member": 5, "union": 1, "figures_ensemble": 1, "total": 12}
+    everything = planned(run(finished, str(tmp_path / "more.yaml"), "-n"))
+    assert everything["learn"] == everything["member"] == 5
+    assert {"operator", "truth", "train", "closed_form", "universes", "closure_comparison"}.isdisjoint(everything)
 
 
 def test_forced_rule_is_planned_with_what_follows(finished):

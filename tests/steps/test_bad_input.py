@@ -135,6 +135,7 @@ def report_arguments(tmp_path, *tunes):
     settings |= {"studies": [], "fits": [], "fit_coverages": []}
     empty = ["--comparisons", "--tables", "--predictives", "--captions"]
     empty += ["--closures", "--coverages", "--closure-captions", "--cost", "--fits", "--fit-coverages", "--fit-captions"]
+    empty += ["--unions", "--closed-forms", "--ensemble-coverages", "--scans", "--systematics-captions"]
     return ["--calibrations", *paths, "--tune-captions", *paths, *empty, "--settings", json.dumps(settings)]
 
 

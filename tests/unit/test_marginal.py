@@ -194,6 +194,25 @@ def test_pulls_between_the_nodes_follow_the_response(density: np.ndarray) -> Non
     np.testing.assert_allclose(pulls.mean, covariance @ j @ counts, rtol=0, atol=5e-3)
 
 
+def test_contents_of_another_table_are_centred_on_themselves(density: np.ndarray) -> None:
+    """Of a table with other contents than J was centred with: as if it had been centred with these from the start."""
+    response = response_of(2)
+    other = density * np.exp(0.03 * np.cos(9.0 * X))
+    other /= other.sum(axis=1, keepdims=True)
+    counts, table = sample(other, response, np.array([0.8, -1.1]), 3), np.log(other)
+    marginal = Marginal.of(PLANE, response, density)
+    found = marginal.log_likelihood(counts, table, other)
+    slow = Marginal.of(PLANE, response, other).log_likelihood(counts, table)
+    # What is left is the information, of the contents that J was centred with.
+    near_top = slow > slow.max() - 6.0
+    np.testing.assert_allclose(found[near_top], slow[near_top], atol=0.3)
+    assert np.abs(marginal.log_likelihood(counts, table)[near_top] - slow[near_top]).max() > 1.0
+    same = marginal.log_likelihood(counts, np.log(density))
+    np.testing.assert_allclose(marginal.log_likelihood(counts, np.log(density), density), same, atol=2e-3)
+    with pytest.raises(InputError, match="contents"):
+        marginal.log_likelihood(counts, table, other[:-1])
+
+
 def test_wrong_input_is_refused(density: np.ndarray) -> None:
     response = response_of(2)
     marginal = Marginal.of(PLANE, response, density)

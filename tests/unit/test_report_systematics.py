@@ -143,9 +143,9 @@ def test_regions_and_what_they_leave_out(union):
     alone = row(section, "United regions", "statistics alone, bootstrap density", 1)
     assert alone[1] == "0.4500 to 0.4700 and 0.5000 to 0.5200" and alone[3:] == ["0.500", "1.234"]
     assert row(section, "United regions", "united, learned, bootstrap density", 1)[2] == "2.5000 to 2.5840"
-    assert row(section, "Broadening", "united, true cross section, bootstrap density", 1)[0] == "+75.0"
+    assert row(section, "Broadening", "united, true, bootstrap density", 1)[0] == "+75.0"
     assert row(section, "Broadening", "united, learned, bootstrap density", 3)[2] == "+112.0"
-    assert row(section, "Left out", "united, true cross section, bootstrap density", 2) == ["1.2"] * 3 + ["0.0", "4.6"]
+    assert row(section, "Left out", "united, true, bootstrap density", 2) == ["1.2"] * 3 + ["0.0", "4.6"]
     assert row(section, "Interpolation", "united, learned, bootstrap density", 2) == ["1.2"] * 3 + ["0.0", "4.6"]
 
 

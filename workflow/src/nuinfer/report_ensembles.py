@@ -20,6 +20,7 @@ ROADS = {
     "marginal_chi2": "closed form, marginalised",
     "marginal_toys": "closed form, marginalised, Feldman-Cousins",
 }
+WIDER = [f"{text} [%]" for text in PARAMETERS.values()]
 OF_REGION = ["region", "sigma", *PARAMETERS.values(), *PLANES.values()]
 
 
@@ -30,10 +31,12 @@ def members(union: Mapping) -> Table:
     octants = [union["shifts"].get(x, {}).get("octant_changed") for x in XSECS]
     row = [union["members"], *demanded(union), restarted(union), failed, *octants, union["range_widened"]]
     header = [
-        "draws", "demanded at 1 sigma", "2 sigma", "3 sigma", "restarted", "not converged", "other octant, true",
-        "other octant, learned", "ranges widened",
+        "draws", "1 sigma", "2 sigma", "3 sigma", "restarted", "not converged", "octant, true", "octant, learned", "ranges",
     ]  # fmt: skip
-    note = "Restarted: trained again from a new start, all else held. Other octant: than the better one of statistics alone."
+    note = (
+        "1, 2, 3 sigma: members that a united region demands. Restarted: trained again from a new start, all else held. "
+        "Octant: members that prefer the other one than statistics alone. Ranges: how often a fit's was widened."
+    )
     return Table(header, [row], "Members", note)
 
 
@@ -44,10 +47,10 @@ def shifts(union: Mapping) -> Table:
         cells = [fixed(shift[p][key], 2) for p in ("sin2_theta23", "dm31_ev2") for key in ("mean", "sd", "rms")]
         totals = [d["total"] for d in union["distance"][xsec]]
         rows.append([XSECS[xsec], *cells, fixed(sum(totals) / len(totals), 3), fixed(max(totals), 3)])
-    of_each = [f"{PARAMETERS[p]}, {key}" for p in ("sin2_theta23", "dm31_ev2") for key in ("mean", "sd", "rms")]
+    of_each = [f"{key} {text}" for text in ("sin2", "dm2") for key in ("mean", "sd", "rms")]
     note = (
-        "Optima in the better octant of statistics alone, in its standard deviations; metric: mean squared distance of paired "
-        "bootstraps' best fits (arXiv:2412.16303, eq. 33), mean and largest of the members'."
+        "Optima (sin2 th23, dm2_31) in the better octant of statistics alone, in its standard deviations; metric: mean squared "
+        "distance of paired bootstraps' best fits (arXiv:2412.16303, eq. 33), mean and largest of the members'."
     )
     return Table(["members", *of_each, "metric", "largest"], rows, "Shifts of best fits from statistics alone", note)
 
@@ -79,7 +82,7 @@ def broadening(union: Mapping) -> Table:
 def left_out(union: Mapping) -> Table:
     """Return which part of two other regions the learned united ones leave out."""
     rows: list[list[Cell]] = []
-    for key, what in (("leaves_out_of_true", "united, true cross section"), ("leaves_out_of_reference", "statistics alone")):
+    for key, what in (("leaves_out_of_true", "united, true"), ("leaves_out_of_reference", "statistics alone")):
         for method, facts in union["regions"]["learned"].items():
             rows += _shares(f"{what}, {_method(method)}", facts.get(key, {}), "length")
     note = "Shares of length and area that lie outside the united regions of the learned cross section."
@@ -102,10 +105,10 @@ def widths(union: Mapping, closed_form: Mapping) -> Table:
     for n in SIGMAS:
         rows += [_widths(what, n, facts, alone[method]) for what, method, facts in named_regions(union)]
         rows += [_widths(ROADS[key], n, closed[key], closed["statistics_chi2"]) for key in ROADS]
-    header = ["region", "sigma", *PARAMETERS.values(), *(f"{text} wider [%]" for text in PARAMETERS.values())]
+    header = ["region", "sigma", *PARAMETERS.values(), *WIDER]
     note = (
-        "Total lengths of intervals, dm2_31 in 1e-3 eV2. Wider: than statistics alone of the same road, which in closed form "
-        "has the learned cross section and likelihood ratios by Wilks' theorem."
+        "Total lengths of intervals, dm2_31 in 1e-3 eV2. In per cent: longer than statistics alone of the same road, which in "
+        "closed form has the learned cross section and likelihood ratios by Wilks' theorem."
     )
     return Table(header, rows, "Widths from two roads: united members and closed form", note)
 
@@ -136,7 +139,7 @@ def restarted(union: Mapping) -> str | None:
 
 def _united(union: Mapping) -> Iterator[tuple[str, str, Mapping]]:
     for xsec, methods in _of_xsecs(union["regions"]):
-        yield from ((f"united, {XSECS[xsec]}, {_method(m)}", m, facts) for m, facts in methods.items())
+        yield from ((f"united, {xsec}, {_method(m)}", m, facts) for m, facts in methods.items())
 
 
 def _of_xsecs(found: Mapping) -> Iterator[tuple[str, Mapping]]:

@@ -9,6 +9,7 @@ from nuinfer.report_ensembles import (
     PARAMETERS,
     ROADS,
     SIGMAS,
+    WIDER,
     XSECS,
     broadening,
     demanded,
@@ -65,13 +66,11 @@ def effects_section(rows: Sequence[tuple[str, Mapping]]) -> Section:
         wider = _first_method(union, "learned")["broadening_percent"]["1_sigma"]
         moved = [fixed(of[key], 3) for key in ("rms", "sd") for of in (sin2, dm31)]
         cells.append([label, union["members"], *moved, *(signed(wider[f"length_{p}"]) for p in PARAMETERS), restarted(union)])
-    header = [
-        "effect", "draws", "rms shift, sin2 th23", "rms shift, dm2_31", "scatter, sin2 th23", "scatter, dm2_31",
-        *(f"{text} wider [%]" for text in PARAMETERS.values()), "restarted",
-    ]  # fmt: skip
+    header = ["effect", "draws", "rms sin2", "rms dm2", "sd sin2", "sd dm2", *WIDER, "restarted"]
     note = (
-        "Shifts of best fits with the learned cross section from statistics alone, and their standard deviation over the "
-        "draws, in standard deviations of statistics; lengths of united 1-sigma intervals against those of statistics alone."
+        "Rms: of the shifts of best fits with the learned cross section (sin2 th23 and dm2_31) from statistics alone, sd: "
+        "their scatter over the draws, both in standard deviations of statistics. In per cent: how much longer united 1-sigma "
+        "intervals are than those of statistics alone."
     )
     said = (
         "The publication (arXiv:2412.16303) finds that the network's start matters more than 30 million near-detector events "

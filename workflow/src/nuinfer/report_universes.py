@@ -14,7 +14,7 @@ SIGMAS = (1, 2, 3)
 QUANTITIES = {"plane_sin2": "joint", "sin2": "sin2 th23", "dm31": "dm2_31"}
 METHODS = {
     **{f"union_{name}": f"united, {text}" for name, text in METHOD_NAMES.items()},
-    **{f"central_{name}": f"without systematics, {text}" for name, text in METHOD_NAMES.items()},
+    **{f"central_{name}": f"statistics alone, {text}" for name, text in METHOD_NAMES.items()},
     "marginal_chi2": "closed form, marginalised",
     "marginal_toys": "closed form, marginalised, Feldman-Cousins",
 }
@@ -65,7 +65,7 @@ def _coverage(coverage: Mapping) -> Table:
     claims = ", ".join(f"{100 * c:.2f}" for c in _claims(coverage))
     note = (
         f"Claimed: {claims} %; in brackets binomial intervals of 68 %. The complement demands as many members as the rule lets "
-        "fail: a negative control, which must not cover. Expected: one Gaussian parameter with the measured ratio of "
+        "fail: a negative control, which should cover less. Expected: one Gaussian parameter with the measured ratio of "
         "systematics to statistics; members without end add the two linearly."
     )
     header = ["method", "region of", *(f"{n} sigma [%]" for n in SIGMAS)]
@@ -82,11 +82,12 @@ def _calibrated(coverage: Mapping) -> Table:
             own = [f"{c['members']} ({in_text(percent(c['coverage']))} %)" if c["members"] else "none covers" for c in of]
             cells = [cell for pair in zip(published, own, strict=True) for cell in pair]
             rows.append([METHOD_NAMES.get(method, method), text, *cells])
-    header = ["regions", "of", *(f"{n} sigma, {rule}" for n in SIGMAS for rule in ("published", "calibrated"))]
+    header = ["regions", "of", *(f"{n}, {rule}" for n in SIGMAS for rule in ("published", "calibrated"))]
     fractions = ", ".join(in_text(percent(c["published_fraction"], 2)) for c in of)
     note = (
-        f"Members, and the coverage with them in brackets. Published: {fractions} % of the members (arXiv:2412.16303, eq. 18). "
-        "Calibrated: the most that still cover as claimed, measured in the same universes; none covers: even one is too many."
+        f"Members for 1, 2, 3 sigma, and the coverage with them in brackets. Published: {fractions} % of the "
+        "members (arXiv:2412.16303, eq. 18). Calibrated: the most that still cover as claimed, measured in the same universes; "
+        "none covers: even one is too many."
     )
     return Table(header, rows, f"How many of {n_members} members a union should demand", note)
 
