@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--toys", type=int, default=10_000)
     parser.add_argument("--draws", type=int, default=50, help="fluxes and near data of the toys with systematics")
     parser.add_argument("--bootstraps", type=int, default=200)
-    parser.add_argument("--slow", type=int, default=2, help="members analysed directly, twice with hyperparameters found")
+    parser.add_argument("--slow", type=int, default=2, help="members analysed directly, for each number of bootstraps")
     arguments = parser.parse_args()
     slow = max(1, arguments.slow)
     took: dict[str, float] = {}

@@ -135,19 +135,20 @@ rule universes:
 rule universes_summary:
     """How often the united regions of an ensemble hold the truth, and what does better."""
     input:
-        universe_parts,
+        parts=universe_parts,
+        statistical="<results>/ensembles/{ensemble}/toys_statistical.h5",
     output:
         metrics="<results>/ensembles/{ensemble}/coverage.json",
         arrays="<results>/ensembles/{ensemble}/coverage.h5",
     params:
-        settings=lambda w: step_settings(ensemble=w.ensemble),
+        settings=lambda w: step_settings(ensemble=w.ensemble, truth=ensemble_point(w.ensemble)),
         code=code_hash("nuinfer.steps.universes_summary"),
     log:
         "<logs>/universes_summary/{ensemble}.log",
     conda:
         "../envs/nuinfer.yaml"
     shell:
-        "python -m nuinfer.steps.universes_summary --parts {input:q} --metrics {output.metrics:q}"
+        "python -m nuinfer.steps.universes_summary --parts {input.parts:q} --statistical {input.statistical:q} --metrics {output.metrics:q}"
         " --output {output.arrays:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 

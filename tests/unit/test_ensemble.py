@@ -1,12 +1,16 @@
 """What an ensemble says in numbers, against pencil and paper and counting; draws that did not converge; the scatter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
-from nuinfer.oscillation.ensemble import FAILED, broadening, convergence, scatter, shift_facts
-from nuinfer.oscillation.plane import FitRange
+from nuinfer.oscillation.ensemble import FAILED, broadening, convergence, scatter, shift_facts, statistical_spread
+from nuinfer.oscillation.optimum import Optima
+from nuinfer.oscillation.plane import FitRange, Plane
 from nuinfer.oscillation.regions import Confidence, RegionGrid, level
+from nuinfer.oscillation.toys import Toys
 
 SIGMA_SIN2, SIGMA_DM31_EV2 = 0.01, 2e-5
 GRID = RegionGrid.over(FitRange((0.3, 0.7), (2.2e-3, 2.8e-3)), 240, 240)
@@ -153,29 +157,50 @@ def test_a_closed_form_is_not_trained():
 
 
 def test_scatter_of_a_normal_toy(rng):
-    """Members share their universe's far events: what they differ by is systematic alone."""
+    """Members share their universe's far events: what they differ by is systematic alone, and both are the central's."""
     n, members, statistical, systematic = 4000, 6, 2e-5, 5e-5
     common = 2.5e-3 + rng.normal(0.0, statistical, (n, 1))
-    found = scatter(common + rng.normal(0.0, systematic, (n, members + 1)))
-    assert found["total_ev2"] == pytest.approx(np.hypot(statistical, systematic), rel=0.04)
+    found = scatter(common + rng.normal(0.0, systematic, (n, members + 1)), statistical)
     assert found["systematic_ev2"] == pytest.approx(systematic, rel=0.03)
-    assert found["statistical_ev2"] == pytest.approx(statistical, rel=0.25)
-    assert found["ratio"] == pytest.approx(systematic / statistical, rel=0.25)
-    alone = scatter(common + np.zeros((n, members + 1)))
+    assert found["ratio"] == pytest.approx(systematic / statistical, rel=0.03)
+    assert abs(found["total_ev2"] - found["quadrature_ev2"]) < 4.0 * found["total_error_ev2"]
+    wrong = scatter(common + rng.normal(0.0, systematic, (n, members + 1)), 2.0 * statistical)
+    assert abs(wrong["total_ev2"] - wrong["quadrature_ev2"]) > 6.0 * wrong["total_error_ev2"]
+    alone = scatter(common + np.zeros((n, members + 1)), statistical)
     assert alone["systematic_ev2"] < 1e-15 and alone["ratio"] < 1e-9
-    assert alone["statistical_ev2"] == pytest.approx(statistical, rel=0.04)
 
 
 def test_scatter_counts_members_one_by_one(rng):
     best = 2.5e-3 + 1e-5 * rng.normal(size=(7, 4))
     variances = [sum((b - sum(row) / 3) ** 2 for b in row) / 2 for row in best[:, :3].tolist()]
     last = best[:, 3].tolist()
-    found = scatter(best)
+    found = scatter(best, 3e-5)
     assert found["systematic_ev2"] == pytest.approx((sum(variances) / 7) ** 0.5)
     assert found["total_ev2"] == pytest.approx((sum((b - sum(last) / 7) ** 2 for b in last) / 6) ** 0.5)
+    assert found["statistical_ev2"] == 3e-5
 
 
-def test_nothing_statistical_left_is_no_infinity():
-    wide = np.array([[1.0, -1.0, 0.0], [1.0, -1.0, 0.1], [1.0, -1.0, -0.1]])
-    found = scatter(wide)
-    assert found["statistical_ev2"] == 0.0 and found["ratio"] == 0.0
+def test_the_error_of_the_total(rng):
+    """Twin: the scatter of the total itself, over many sets of universes."""
+    totals = [scatter(rng.normal(0.0, 1.0, (50, 3)), 1.0) for _ in range(2000)]
+    spread = np.std([t["total_ev2"] for t in totals])
+    assert np.mean([t["total_error_ev2"] for t in totals]) == pytest.approx(spread, rel=0.06)
+
+
+def test_statistical_spread_is_that_at_the_point(rng):
+    """Toys of a normal law thrown three times too wide and off the point: their weights bring them back."""
+    plane = Plane.over(FitRange((0.35, 0.65), (2.3e-3, 2.75e-3)))
+    centre, wide = 2.52e-3, 3.0 * SIGMA_DM31_EV2
+    best = rng.normal(2.55e-3, wide, 20000)
+    dm31 = np.broadcast_to(plane.dm31_ev2, (plane.sin2_theta23.size, plane.dm31_ev2.size)).ravel()
+    surfaces = plane.coefficients(-0.5 * ((dm31 - best[:, None]) / SIGMA_DM31_EV2) ** 2)
+    log_mixture = norm.logpdf(best, 2.55e-3, wide) + np.log(SIGMA_DM31_EV2 * np.sqrt(2.0 * np.pi))
+    # The upper octant's optima are elsewhere: those of the point's octant count.
+    places = np.stack([best, 2.4e-3 + 0.5 * (best - 2.55e-3)], axis=1)
+    optima = Optima(np.tile([0.45, 0.55], (best.size, 1)), places, np.zeros((best.size, 2)), np.zeros((best.size, 2), bool))
+    toys = Toys(plane, surfaces, optima, log_mixture)
+    found = statistical_spread(toys, 0.45, centre)
+    assert found == pytest.approx(SIGMA_DM31_EV2, rel=0.03)
+    assert statistical_spread(toys, 0.55, centre) == pytest.approx(0.5 * found)
+    unweighted = replace(toys, log_mixture=plane.at(surfaces, *(np.full(best.size, v) for v in (0.45, centre))))
+    assert statistical_spread(unweighted, 0.45, centre) == pytest.approx(wide, rel=0.03)

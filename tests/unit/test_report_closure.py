@@ -18,7 +18,7 @@ def numbers(**changes) -> dict:
         "far": detector(0.02),
         "test_loss": 1.5e-5,
         "total": {"rms": 0.04, "worst": 0.1, "worst_at_gev": 0.5},
-        "fit": {"ms_per_step": 12.3456, "best_step": [7], "hyperparameters": {"a": 1}, "events": 3},
+        "fit": {"ms_per_step": 12.3456, "best_step": [7], "starts": [1], "hyperparameters": {"a": 1}, "events": 3},
         "learner": {"steps": 1500, "members": 1},
     }
     return copy.deepcopy(plain) | changes
@@ -48,6 +48,12 @@ def test_a_study_of_two_draws():
     assert all(len(r) == len(section.tables[0].header) for r in rows)
     # What the fit says: plain numbers only.
     assert section.paragraphs == ["Learner: steps 1500, members 1.", "First draw's fit: ms_per_step 12.35, events 3."]
+
+
+def test_members_that_were_trained_again_are_counted():
+    found = study_section("net", "network", [numbers(fit={"starts": [1, 3, 1, 2]})], None, []).paragraphs
+    assert found[2] == "Members that did not converge from their first start, trained again: 1 (3 starts), 3 (2 starts)."
+    assert len(study_section("net", "network", [numbers(fit={"starts": [1, 1]})], None, []).paragraphs) == 2
 
 
 def test_members_and_coverage_have_tables_of_their_own():

@@ -7,6 +7,7 @@ import numpy as np
 
 from nuinfer.oscillation.regions import Confidence, RegionGrid, region_facts
 from nuinfer.oscillation.summary import OCTANTS
+from nuinfer.oscillation.toys import Toys
 
 PARAMETERS = ("sin2_theta23", "dm31_ev2")
 FAILED = 10.0
@@ -57,7 +58,8 @@ def convergence(trainings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     ``restarted``: draws that took more than one start (any of their members); ``misfit``: mean square of density less data
     beyond the data's noise, over the density's, the worst member's; ``failed``: draws for which that exceeds
-    :data:`FAILED` times the median.  Empty for learners that are not trained.
+    :data:`FAILED` times the median.  A drawn flux that data contradict raises it as well, by a few times.  Empty for learners
+    that are not trained.
     """
     networks = [t for t in trainings if "best_loss" in t]
     if not networks:
@@ -73,17 +75,33 @@ def convergence(trainings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def scatter(best_dm31_ev2: np.ndarray) -> dict[str, float]:
+def scatter(best_dm31_ev2: np.ndarray, statistical_ev2: float) -> dict[str, float]:
     """Return standard deviations in eV^2 of dm^2_31's best fits ``(n_universes, n_members + 1)``, the central analysis last.
 
     ``total``: of central analyses over universes; ``systematic``: of the members within a universe, which share its far events;
-    ``statistical``: what is left in quadrature; ``ratio``: systematic over statistical (0 where nothing is left).
+    ``statistical``: as given, of far events alone; ``ratio``: systematic over statistical; ``quadrature``: of both, which should
+    be the total within its ``total_error``.
     """
+    n = len(best_dm31_ev2)
     total = float(best_dm31_ev2[:, -1].std(ddof=1))
     systematic = float(np.sqrt(best_dm31_ev2[:, :-1].var(axis=1, ddof=1).mean()))
-    statistical = float(np.sqrt(max(total**2 - systematic**2, 0.0)))
-    ratio = systematic / statistical if statistical > 0 else 0.0
-    return {"total_ev2": total, "systematic_ev2": systematic, "statistical_ev2": statistical, "ratio": ratio}
+    return {
+        "total_ev2": total,
+        "total_error_ev2": total / float(np.sqrt(2.0 * (n - 1))),
+        "systematic_ev2": systematic,
+        "statistical_ev2": statistical_ev2,
+        "quadrature_ev2": float(np.hypot(systematic, statistical_ev2)),
+        "ratio": systematic / statistical_ev2,
+    }
+
+
+def statistical_spread(toys: Toys, sin2_theta23: float, dm31_ev2: float) -> float:
+    """Return the standard deviation in eV^2 of dm^2_31's best fits, in the octant of a point at which all toys are weighted."""
+    height = toys.plane.at(toys.coefficients, *(np.full(len(toys.coefficients), v) for v in (sin2_theta23, dm31_ev2)))
+    weight = np.exp(height - toys.log_mixture)
+    best = toys.optima.dm31_ev2[:, int(sin2_theta23 > 0.5)]
+    mean = np.average(best, weights=weight)
+    return float(np.sqrt(np.average((best - mean) ** 2, weights=weight)))
 
 
 def _better(numbers: Mapping[str, Any]) -> str:

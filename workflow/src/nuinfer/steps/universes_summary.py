@@ -6,8 +6,9 @@ import numpy as np
 
 from nuinfer.io.hdf5 import read_hdf5, write_hdf5
 from nuinfer.io.jsonfile import write_json
+from nuinfer.io.oscillation import read_toys
 from nuinfer.io.provenance import provenance
-from nuinfer.oscillation.ensemble import scatter
+from nuinfer.oscillation.ensemble import scatter, statistical_spread
 from nuinfer.oscillation.union import least_members, union_level
 from nuinfer.oscillation.union_coverage import (
     calibrated_fraction,
@@ -23,7 +24,7 @@ from nuinfer.steps.universes import UNIVERSES
 MEMBERS = "members_"
 
 
-def universes_summary(parts: list[Path], metrics: Path, output: Path, settings: dict) -> None:
+def universes_summary(parts: list[Path], statistical: Path, metrics: Path, output: Path, settings: dict) -> None:
     """Levels of members become those of their union; ``complement`` is the rule's complement, which must not cover."""
     read = [read_hdf5(path, UNIVERSES)[0] for path in parts]
     joined = {name: np.concatenate([part[name] for part in read]) for name in read[0]}
@@ -38,7 +39,8 @@ def universes_summary(parts: list[Path], metrics: Path, output: Path, settings: 
         else:
             levels.setdefault(method, {})[quantity] = values[:, 0]
     n_members = dm31.shape[1] - 1
-    spread = scatter(dm31)
+    point = settings["truth"]["sin2_theta23"], settings["truth"]["dm31_ev2"]
+    spread = scatter(dm31, statistical_spread(read_toys(statistical), *point))
     numbers = {
         "universes": len(dm31),
         "members": n_members,
