@@ -64,7 +64,9 @@ def test_paper_plan(workdir):
     assert jobs["simulate"] == 4 + 1 + 1
     assert jobs["band_coverage"] == 3 * 4 + 1
     studies, ensembles, scans = (merged(section) for section in ("studies", "ensembles", "scans"))
-    points = sum(len(s.get("bins", [32, 64, 128])) * (len(s.get("depth", range(4))) + len(s.get("width", range(4))) - 1) for s in scans.values())
+    sizes = {"bins": range(3), "depth": range(4), "width": range(4)}  # of the schema's defaults
+    numbers = [{key: len(scan.get(key, default)) for key, default in sizes.items()} for scan in scans.values()]
+    points = sum(n["bins"] * (n["depth"] + n["width"] - 1) for n in numbers)
     assert jobs["learn"] == sum(study.get("draws", 1) for study in studies.values()) + points
     fitted = sum(studies[name].get("draws", 1) for name in {e["study"] for e in ensembles.values()})
     references = {e["reference"] for e in ensembles.values() if "reference" in e} - {e["study"] for e in ensembles.values()}
@@ -74,7 +76,8 @@ def test_paper_plan(workdir):
 
 def merged(section):
     """Return a section of the paper's configuration, as Snakemake merges it over the default."""
-    base, overlay = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()).get(section, {}) for name in ("config", "paper"))
+    read = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("config", "paper"))
+    base, overlay = (config.get(section, {}) for config in read)
     names = [name for name in {**base, **overlay} if overlay.get(name, {}) is not None]
     return {name: {**base.get(name, {}), **overlay.get(name, {})} for name in names}
 

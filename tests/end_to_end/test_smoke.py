@@ -175,9 +175,7 @@ def test_a_lost_result_is_made_again_alone(finished):
     lost.unlink()
     output = run(finished, str(lost.relative_to(finished)))
     assert output.count("rule exact_held_out:") == 1 and "rule train:" not in output
-    assert np.array_equal(
-        h5py.File(lost)["log_evidence"][...], before[f"{lost.relative_to(finished)}:log_evidence"]
-    )
+    assert np.array_equal(h5py.File(lost)["log_evidence"][...], before[f"{lost.relative_to(finished)}:log_evidence"])
 
 
 def planned(output):
@@ -194,7 +192,12 @@ def test_a_lost_draw_is_made_again_with_what_follows(finished):
     before = content(finished)
     figure = str(RESULTS / "figures/ensembles/systematics/captions.json")
     learned = finished / RESULTS / "closure/combined/1/learned.h5"
-    for lost in (learned, learned.with_name("near.h5"), finished / RESULTS / "far/plain/combined/1/member.h5", finished / figure):
+    for lost in (
+        learned,
+        learned.with_name("near.h5"),
+        finished / RESULTS / "far/plain/combined/1/member.h5",
+        finished / figure,
+    ):
         lost.unlink()
     kept = {path: path.stat().st_mtime_ns for path in (finished / RESULTS).glob("closure/*/*/learned.h5")}
     output = run(finished, "-n", "--", figure)

@@ -136,7 +136,10 @@ def test_what_fits_passes():
         ({"learners": {"mine": {"members": 0}}}, r"learners\.mine\.members: 0"),
         (study(coverage_draws=5, events=1000), r"studies\.net\.coverage_draws: only the learner 'gaussian' has bands"),
         (study(**{**BANDS, "events": None}), r"studies\.net\.coverage_draws: draws need a number of 'events'"),
-        (study(draws=3, learner="gaussian"), r"studies\.net\.draws: 3 draws that vary near_data, seed are all the same; the exact density has no"),
+        (
+            study(draws=3, learner="gaussian"),
+            r"studies\.net\.draws: 3 draws that vary near_data, seed are all the same; the exact density has no",
+        ),
         (study(smearing=1.5), r"studies\.net\.smearing"),
         (study(smearing=0), r"studies\.net\.smearing"),
         (study(events=0), r"studies\.net\.events"),

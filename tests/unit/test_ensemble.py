@@ -189,11 +189,10 @@ def test_the_error_of_the_total(rng):
 
 def test_statistical_spread_is_that_at_the_point(rng):
     """Toys of a normal law thrown three times too wide and off the point: their weights bring them back."""
-    plane = Plane.over(FitRange((0.35, 0.65), (2.3e-3, 2.75e-3)))
+    plane = Plane(FitRange((0.35, 0.65), (2.3e-3, 2.75e-3)), 2, 3)
     centre, wide = 2.52e-3, 3.0 * SIGMA_DM31_EV2
     best = rng.normal(2.55e-3, wide, 20000)
-    dm31 = np.broadcast_to(plane.dm31_ev2, (plane.sin2_theta23.size, plane.dm31_ev2.size)).ravel()
-    surfaces = plane.coefficients(-0.5 * ((dm31 - best[:, None]) / SIGMA_DM31_EV2) ** 2)
+    surfaces = plane.coefficients(-0.5 * ((np.tile(plane.axes[1], 2) - best[:, None]) / SIGMA_DM31_EV2) ** 2)
     log_mixture = norm.logpdf(best, 2.55e-3, wide) + np.log(SIGMA_DM31_EV2 * np.sqrt(2.0 * np.pi))
     # The upper octant's optima are elsewhere: those of the point's octant count.
     places = np.stack([best, 2.4e-3 + 0.5 * (best - 2.55e-3)], axis=1)

@@ -126,7 +126,8 @@ def _near_experiment(where: str, study: Mapping, config: dict) -> str:
     if config["learners"][study["learner"]]["name"] == "blackbox":
         raise InputError(f"{where}.grid: a black box knows only the bins that it saw; leave 'grid' out")
     name = f"{study['experiment']}_{grid['n_u']}x{grid['n_v']}"
-    if config["experiments"].setdefault(name, {**base, "grid": grid, "grid_of": study["experiment"]}).get("grid_of") != study["experiment"]:
+    derived = config["experiments"].setdefault(name, {**base, "grid": grid, "grid_of": study["experiment"]})
+    if derived.get("grid_of") != study["experiment"]:
         raise InputError(f"experiments: the name '{name}' is taken by the grid of {where}; choose another")
     return name
 
