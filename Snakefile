@@ -15,6 +15,7 @@ rule all:
     default_target: True
     input:
         "<results>/report.html",
+        ensemble_draws(),
 
 
 include: "rules/inputs.smk"
@@ -53,6 +54,7 @@ rule systematics:
     """Every systematic ensemble and scan: united regions, their closed form, their coverage."""
     input:
         systematics_numbers(),
+        ensemble_draws(),
 
 
 rule coverage_of_union:
@@ -67,6 +69,7 @@ rule figures:
         closure_figures(),
         fit_captions(),
         systematics_captions(),
+        ensemble_draws(),
         expand("<results>/figures/{tune}/captions.json", tune=TUNES),
         every_observation("<results>/figures/{tune}/{observation}/captions.json"),
 

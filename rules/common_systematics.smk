@@ -142,6 +142,17 @@ def featured(name):
     return [scan["depth"][0], scan["width"][0], scan["bins"][-1]]
 
 
+def ensemble_draws():
+    """Every file of every ensemble's draws: targets that name them make a lost one again, with what follows from it."""
+    files = []
+    for entry in ENSEMBLES.values():
+        for draw in range(STUDIES[entry["study"]]["draws"]):
+            learned = f"<results>/closure/{entry['study']}/{draw}"
+            files += [f"{learned}/near.h5", f"{learned}/learned.h5"]
+            files.append(f"<results>/far/{entry['sample']}/{entry['study']}/{draw}/member.h5")
+    return files
+
+
 def systematics_numbers():
     """Every file of numbers of the ensembles and scans."""
     return [

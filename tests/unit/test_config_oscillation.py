@@ -206,6 +206,11 @@ def test_every_mistake_is_named(overlay, message):
 
 
 def test_nothing_configured_is_nothing_wrong():
-    config = {"fits": {}, "far_samples": {}, "studies": {"true": {}}, "tunes": {"fits": {}}}
+    config = {"fits": {}, "ensembles": {}, "scans": {}, "far_samples": {}, "studies": {"true": {}}, "tunes": {"fits": {}}}
     check_oscillation(config, ROOT)
     assert config["far_samples"] == {}
+
+
+def test_a_sample_of_an_ensemble_alone_is_looked_at():
+    config = check({"fits": None, "studies": {"net": {"draws": 2}}, "ensembles": {"all": {"sample": "spare", "study": "net"}}})
+    assert config["far_samples"]["spare"]["truth"]["sin2_theta23"] == 0.47

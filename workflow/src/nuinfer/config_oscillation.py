@@ -15,9 +15,10 @@ RESERVED = (TRUE, "coverage")
 def check_oscillation(config: dict, root: Path) -> None:
     """Give every sample its parameters of the oscillation (``truth``); raise InputError for the first thing that does not fit.
 
-    A sample that no fit uses and whose coverage is not measured is not looked at.
+    A sample that no fit, ensemble or scan uses and whose coverage is not measured is not looked at.
     """
     used = {name for fit in config["fits"].values() for name in fit["samples"]}
+    used |= {entry["sample"] for section in ("ensembles", "scans") for entry in config[section].values()}
     for name, fit in config["fits"].items():
         _check_fit(f"fits.{name}", fit, config)
     for name, sample in config["far_samples"].items():
