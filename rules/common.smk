@@ -165,19 +165,12 @@ def truth_file(wildcards):
     return f"<results>/experiments/{study_config(wildcards)['experiment']}/truth.h5"
 
 
-def near_operator_file(wildcards):
-    """The operator of the bins that the study's learner sees."""
-    return f"<results>/experiments/{study_config(wildcards)['near_experiment']}/operator.h5"
-
-
-def near_truth_file(wildcards):
-    return f"<results>/experiments/{study_config(wildcards)['near_experiment']}/truth.h5"
-
-
-def varied_flux(wildcards):
-    """The flux's components as a list: empty where the study does not vary the flux."""
+def learn_inputs(wildcards):
+    """One function for all inputs of a draw: thousands of draws are planned. `flux_shapes` is empty where no flux varies."""
     study = study_config(wildcards)
-    return [config["experiments"][study["experiment"]]["flux_shapes"]] if "flux" in study["varies"] else []
+    folder = f"<results>/experiments/{study['near_experiment']}"
+    shapes = [config["experiments"][study["experiment"]]["flux_shapes"]] if "flux" in study["varies"] else []
+    return {"truth": f"{folder}/truth.h5", "operator": f"{folder}/operator.h5", "flux_shapes": shapes}
 
 
 def learn_settings(wildcards):

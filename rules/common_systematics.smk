@@ -24,11 +24,20 @@ def member_settings(wildcards):
     )
 
 
-def near_file(wildcards):
-    """The draw's near-detector file as a list: empty for the true cross section in the true flux."""
-    if wildcards.xsec == "true":
-        return []
-    return [f"<results>/closure/{wildcards.xsec}/{wildcards.draw}/near.h5"]
+def member_inputs(wildcards):
+    """One function for all inputs of a member, as of a draw; the true cross section in the true flux has none of its own."""
+    experiment, sample = sample_config(wildcards)["experiment"], f"<results>/far/{wildcards.sample}"
+    draw = f"<results>/closure/{wildcards.xsec}/{wildcards.draw}"
+    own = {} if wildcards.xsec == "true" else {"near": f"{draw}/near.h5", "learned": f"{draw}/learned.h5"}
+    return {
+        "truth": f"<results>/experiments/{experiment}/truth.h5",
+        "operator": f"<results>/experiments/{experiment}/operator.h5",
+        "events": f"{sample}/events.h5",
+        "at_events": f"{sample}/operator.h5",
+        "near": [],
+        "learned": [],
+        **own,
+    }
 
 
 def ensemble_config(wildcards):

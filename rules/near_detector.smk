@@ -46,9 +46,7 @@ rule truth:
 rule learn:
     """Draw a study's near-detector data, or take their expectation, and learn a cross section from them alone."""
     input:
-        truth=near_truth_file,
-        operator=near_operator_file,
-        flux_shapes=varied_flux,
+        unpack(learn_inputs),
     output:
         near="<results>/closure/{study}/{draw}/near.h5",
         learned="<results>/closure/{study}/{draw}/learned.h5",

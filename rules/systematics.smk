@@ -4,12 +4,7 @@
 rule member:
     """Fit one draw to the far detector, with its learned cross section and with the true one in its flux."""
     input:
-        truth=sample_truth,
-        operator=sample_operator,
-        events="<results>/far/{sample}/events.h5",
-        at_events="<results>/far/{sample}/operator.h5",
-        near=near_file,
-        learned=learned_file,
+        unpack(member_inputs),
     output:
         "<results>/far/{sample}/{xsec}/{draw}/member.h5",
     params:

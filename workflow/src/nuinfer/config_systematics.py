@@ -30,7 +30,10 @@ def expand_scans(config: dict) -> None:
         known = {**{k: {"name": k} for k in learners()}, **config["learners"]}
         refers(f"{where}.learner", scan["learner"], known)
         learner = known[scan["learner"]]
-        if learner.get("name", scan["learner"]) not in ("mlp", "published", scan["learner"]) or scan["learner"] in ("gaussian", "blackbox"):
+        if learner.get("name", scan["learner"]) not in ("mlp", "published", scan["learner"]) or scan["learner"] in (
+            "gaussian",
+            "blackbox",
+        ):
             raise InputError(f"{where}.learner: '{scan['learner']}' has no depth and width to scan; name a network (mlp)")
         for depth, width, bins in scan_points(scan):
             point = scan_study(name, depth, width, bins)
@@ -65,7 +68,8 @@ def check_ensembles(config: Mapping) -> None:
                 other = config["studies"][ensemble[key]]["experiment"]
                 if other != sample["experiment"]:
                     raise InputError(
-                        f"{where}.{key}: '{ensemble[key]}' is of the experiment '{other}', the sample of '{sample['experiment']}'"
+                        f"{where}.{key}: '{ensemble[key]}' is of the experiment '{other}', "
+                        f"the sample of '{sample['experiment']}'"
                     )
         if ensemble["closed_form"] or ensemble["universes"]:
             _check_linear(where, ensemble, sample, config)

@@ -87,14 +87,16 @@ def systematic_toys(
     """Return pseudo-experiments of ``n_draws`` worlds, each with as many far samples, in all about ``n_toys``.
 
     A world's far samples are thrown at ``points`` in turn; each is fitted with the marginal likelihood around what its own near
-    data say in the nominal flux, and weighted with the likelihood of its own true flux and cross section.  Raises InputError for
-    fewer toys than points.
+    data say in the nominal flux, and weighted with the likelihood of its own true flux and cross section.  Raises InputError
+    for fewer toys than points.
     """
     plane = world.far.fluxes.plane
     each = max(1, n_toys // n_draws)
     sin2, dm31 = points
     if n_draws * each < len(sin2):
-        raise InputError(f"systematic toys: {n_draws * each} are too few for {len(sin2)} points of the plane; give at least one each")
+        raise InputError(
+            f"systematic toys: {n_draws * each} are too few for {len(sin2)} points of the plane; give at least one each"
+        )
     mixed = [world.far.fluxes.at(s, d) for s, d in zip(sin2, dm31, strict=True)]
     fitted, weighing = [], []
     for draw in range(n_draws):

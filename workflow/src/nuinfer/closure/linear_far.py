@@ -64,9 +64,10 @@ class LinearFar:
         return np.tensordot(coefficients.astype(np.float32), self.response, (1, 2))
 
     def log_table(self, contents: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
-        """Return log P ``(n_nodes, n_bins)`` of ``contents`` ``(r, n_bins)`` and flux ``amplitudes`` ``(k,)``, each node's sum one.
+        """Return log P ``(n_nodes, n_bins)`` of ``contents`` ``(r, n_bins)`` and flux ``amplitudes`` ``(k,)``.
 
-        Negative counts are taken as none and logarithms floored, as in :mod:`nuinfer.oscillation.likelihood`.
+        A node's contents add up to one.  Negative counts are taken as none and logarithms floored, as
+        in :mod:`nuinfer.oscillation.likelihood`.
         """
         return log_densities(self.fluxes.mixed, contents, amplitudes)
 

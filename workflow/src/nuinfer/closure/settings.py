@@ -15,8 +15,8 @@ class MlpSettings:
 
     ``beta2`` is Adam's memory of squared gradients; ``envelope`` what the outputs are multiplied by
     (:mod:`nuinfer.closure.envelope`).  A network has failed whose mean squared deviation from the data, less their statistical
-    noise, stays above the share ``failed_above`` of the density's mean square.  The defaults reach the published quality in 1,500 steps; :data:`PUBLISHED` are the
-    published settings (optimiser defaults of PyTorch, 10,000 steps).
+    noise, stays above the share ``failed_above`` of the density's mean square.  The defaults reach the published quality in
+    1,500 steps; :data:`PUBLISHED` are the published settings (optimiser defaults of PyTorch, 10,000 steps).
     """
 
     steps: int = 1500

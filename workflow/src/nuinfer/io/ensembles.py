@@ -17,7 +17,7 @@ CLOUD = ("sin2_theta23", "dm31_ev2")
 
 @dataclass(frozen=True)
 class MemberFit:
-    """A fit with one cross section: ``numbers`` of the best fit, best fits of bootstraps ``cloud`` ``(2, n)``, regions by method.
+    """A fit with one cross section: ``numbers`` of the best fit, bootstraps' best fits ``cloud`` ``(2, n)``, regions by method.
 
     Rows of the cloud: sin^2(theta_23) and dm^2_31 (eV^2), bootstrap by bootstrap the same resamples for every member.
     """

@@ -1,4 +1,4 @@
-"""What an ensemble of fits says in numbers: how far members scatter, how much wider united regions are than statistics alone."""
+"""What an ensemble of fits says in numbers: how far members scatter, how much wider than statistics alone their union is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -79,8 +79,8 @@ def scatter(best_dm31_ev2: np.ndarray, statistical_ev2: float) -> dict[str, floa
     """Return standard deviations in eV^2 of dm^2_31's best fits ``(n_universes, n_members + 1)``, the central analysis last.
 
     ``total``: of central analyses over universes; ``systematic``: of the members within a universe, which share its far events;
-    ``statistical``: as given, of far events alone; ``ratio``: systematic over statistical; ``quadrature``: of both, which should
-    be the total within its ``total_error``.
+    ``statistical``: as given, of far events alone; ``ratio``: systematic over statistical; ``quadrature``: of both, which
+    should be the total within its ``total_error``.
     """
     n = len(best_dm31_ev2)
     total = float(best_dm31_ev2[:, -1].std(ddof=1))

@@ -49,9 +49,7 @@ def closed_form(
     rng = stream(settings["seed"], "systematic toys", settings["ensemble"])
     points = mixture_points(surfaces["marginal"], plane)
     report = Progress("toys with systematics")
-    toys = systematic_toys(
-        world, marginal, points, settings["systematic_draws"], settings["systematic_toys"], rng, report
-    )
+    toys = systematic_toys(world, marginal, points, settings["systematic_draws"], settings["systematic_toys"], rng, report)
     highest = float(optima["marginal"].best.loglike[0])
     regions["marginal_toys"], facts = likelihood_confidence(toys, surfaces["marginal"], highest, grid, Progress("regions"))
     record = provenance("nuinfer.steps.closed_form", settings, settings["seed"])

@@ -17,6 +17,7 @@ from nuinfer.steps.cli import run
 PLANES = ("mixing", "octants")
 TITLES = {"true": "true cross section", "learned": "learned cross section"}
 
+
 def figures_ensemble(references: list[Path], members: list[Path], union: Path, captions: Path, settings: dict) -> None:
     """One set of figures a method of the members' regions, all on the grid of the union."""
     reference = read_member(references[0])[0]["true"]

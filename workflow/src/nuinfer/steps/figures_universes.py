@@ -13,7 +13,11 @@ from nuinfer.steps.cli import run
 
 SHOWN = ("plane_sin2", "sin2", "dm31")
 TITLES = {"plane_sin2": "joint", "dm31": r"$\Delta m^2_{31}$"}
-MEMBERS = {"bootstrap": "bootstrap densities", "bootstrap_octants": "bootstraps, both octants", "feldman_cousins": "Feldman-Cousins"}
+MEMBERS = {
+    "bootstrap": "bootstrap densities",
+    "bootstrap_octants": "bootstraps, both octants",
+    "feldman_cousins": "Feldman-Cousins",
+}
 METHODS = {
     **{f"union_{name}": f"union of {text}" for name, text in MEMBERS.items()},
     "marginal_chi2": "marginalised, closed form",

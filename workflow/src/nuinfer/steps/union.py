@@ -47,7 +47,9 @@ def union(references: list[Path], members: list[Path], metrics: Path, output: Pa
             numbers.setdefault(xsec, {})[method] = _facts(united, alone, fits, method, common, grid)
         if len(used) == 2:
             # How much of the true cross section's united region the learned one leaves out.
-            numbers["learned"][method]["leaves_out_of_true"] = holds(regions[f"learned_{method}"], regions[f"true_{method}"], grid)
+            numbers["learned"][method]["leaves_out_of_true"] = holds(
+                regions[f"learned_{method}"], regions[f"true_{method}"], grid
+            )
         numbers["learned"][method]["leaves_out_of_reference"] = holds(regions[f"learned_{method}"], alone, grid)
     record = provenance("nuinfer.steps.union", settings)
     write_regions(output, grid, regions, record)
