@@ -14,7 +14,7 @@ def figure_scan(scan: Path, captions: Path, settings: dict) -> None:
     save(figure, captions.with_name("scan.pdf"), captions.with_name("scan.png"))
     text = (
         f"{settings['label']}: Kullback-Leibler divergence of the learned density in three dimensions at both detectors, and "
-        "the oscillation metric (squared distance of paired bootstraps' best fits in standard deviations), by depth, width and bins."
+        "the oscillation metric (squared distance of paired bootstraps' best fits, in standard deviations)."
     )
     write_json(captions, {"scan": text})
 
