@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from toy_world import AT, FAR_EVENTS, PLANE, small_world
 
+from nuinfer.closure import universes
 from nuinfer.closure.closed_form import central_contents, statistical_toys, systematic_marginal, systematic_toys
-from nuinfer.closure.universes import Ensemble, universe_levels
+from nuinfer.closure.universes import QUANTITIES, Ensemble, universe_levels
 from nuinfer.closure.world import World
 from nuinfer.oscillation.coverage import CELLS, Hypotheses, hypotheses, ratio_levels
 from nuinfer.oscillation.density_regions import density_confidence
@@ -244,3 +245,14 @@ def test_the_union_covers_otherwise_with_members_around_the_true_flux(with_flux)
     assert difference.mean() > 2.0 * difference.std() / np.sqrt(n)
     united = [[np.mean(union_level(members, axis=1) <= level(k)) for k in (1, 2)] for members in (unknown, known)]
     assert np.all(np.subtract(*united[::-1]) > 0.03), united
+
+
+def test_a_cloud_on_the_edge_of_the_range_holds_nothing(certain):
+    """Members whose flux is far off may have every resample's best fit on one end of the fitted range."""
+    plane = certain.world.far.fluxes.plane
+    rising = np.zeros((60, plane.n_sin2, plane.n_dm31))
+    rising[:, 0, 1] = 50.0  # steeply up in dm^2_31
+    rising[:, 2, 0] = -np.linspace(1.0, 2.0, 60)  # a peak in sin^2(theta_23)
+    rising[:, 1, 0] = np.linspace(-1.0, 1.0, 60)
+    levels = universes._density_levels(rising, certain.world, (0.47, 2.513e-3))
+    assert levels == dict.fromkeys(QUANTITIES, 1.0)

@@ -4,7 +4,7 @@ In each a true flux is drawn from the flux's uncertainty, near data and far even
 data would make: members with bootstraps of the near data and fluxes drawn around the nominal one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from nuinfer.oscillation.coverage import CELLS, Hypotheses, ratio_levels, truth_
 from nuinfer.oscillation.density_regions import density_confidence
 from nuinfer.oscillation.marginal import Marginal
 from nuinfer.oscillation.optimum import octant_optima
-from nuinfer.oscillation.regions import RegionGrid, confidence_at
+from nuinfer.oscillation.regions import Confidence, RegionGrid, confidence_at
 from nuinfer.oscillation.wilks import wilks_levels
 
+QUANTITIES = tuple(of.name for of in fields(Confidence))
 Levels = dict[str, np.ndarray]
 """Confidence levels by quantity, the fields of :class:`nuinfer.oscillation.regions.Confidence`."""
 
@@ -85,4 +86,7 @@ def universe_levels(
 def _density_levels(surfaces: np.ndarray, world: World, truth: tuple[float, float]) -> dict[str, float]:
     plane = world.far.fluxes.plane
     grid, cloud = RegionGrid.over(plane.range, CELLS, CELLS), octant_optima(surfaces, plane).best
+    if np.ptp(cloud.dm31_ev2) == 0.0:
+        # A flux so far off that every resample ends on one edge of the range: no region of it comes near the truth.
+        return dict.fromkeys(QUANTITIES, 1.0)
     return confidence_at(density_confidence(grid, cloud.sin2_theta23, cloud.dm31_ev2), grid, *truth)
