@@ -203,3 +203,9 @@ def test_statistical_spread_is_that_at_the_point(rng):
     assert statistical_spread(toys, 0.55, centre) == pytest.approx(0.5 * found)
     unweighted = replace(toys, log_mixture=plane.at(surfaces, *(np.full(best.size, v) for v in (0.45, centre))))
     assert statistical_spread(unweighted, 0.45, centre) == pytest.approx(wide, rel=0.03)
+
+
+def test_a_learner_without_starts_is_not_judged():
+    """A black box has one loss and no restarts, a closed form neither."""
+    nothing = {"restarted": [], "misfit": [], "failed": []}
+    assert convergence([{"best_loss": 1e-3, "target_mean_square": 6.5}, {"chi2": 1.0}]) == nothing

@@ -59,9 +59,9 @@ def convergence(trainings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ``restarted``: draws that took more than one start (any of their members); ``misfit``: mean square of density less data
     beyond the data's noise, over the density's, the worst member's; ``failed``: draws for which that exceeds
     :data:`FAILED` times the median.  A drawn flux that data contradict raises it as well, by a few times.  Empty for learners
-    that are not trained.
+    that are not trained, or not from several starts.
     """
-    networks = [t for t in trainings if "best_loss" in t]
+    networks = [t for t in trainings if "starts" in t]
     if not networks:
         return {"restarted": [], "misfit": [], "failed": []}
     misfit = np.array([(max(t["best_loss"]) - t["noise"]) / t["target_mean_square"] for t in networks])
