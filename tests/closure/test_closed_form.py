@@ -12,6 +12,7 @@ from nuinfer.closure.closed_form import central_contents, statistical_toys, syst
 from nuinfer.closure.far_model import bins_model
 from nuinfer.closure.linear_far import log_densities
 from nuinfer.closure.world import World
+from nuinfer.errors import InputError
 from nuinfer.oscillation.coverage import hypotheses, ratio_levels, truth_statistics
 from nuinfer.oscillation.likelihood import densities
 from nuinfer.oscillation.marginal import Marginal
@@ -201,7 +202,8 @@ def test_toys_of_a_single_point_have_weight_one(world):
 
 
 def test_toys_depend_on_their_generator_alone(world, found, at):
-    points, told = points_of(world, *found, at), []
+    (sin2, dm31), told = points_of(world, *found, at), []
+    points = sin2[:20], dm31[:20]
     made = [
         systematic_toys(world, found[0], points, 4, 40, np.random.default_rng(s), lambda *what: told.append(what))
         for s in (1, 1, 2)
@@ -210,6 +212,8 @@ def test_toys_depend_on_their_generator_alone(world, found, at):
     np.testing.assert_array_equal(made[0].coefficients, made[1].coefficients)
     assert not np.allclose(made[0].coefficients, made[2].coefficients)
     assert [t[:2] for t in told[:4]] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    with pytest.raises(InputError, match="systematic toys: 16 are too few for 20 points"):
+        systematic_toys(world, found[0], points, 4, 16, np.random.default_rng(1))
 
 
 # Levels
