@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 # A plan of thousands of jobs keeps every object that it makes: looking for garbage among them took a quarter of its time.
-gc.set_threshold(100_000, 50, 100)
+gc.set_threshold(1_000_000, 50, 100)
 
 CHECKOUT = Path(str(workflow.current_basedir)).resolve().parent
 sys.path.insert(0, str(CHECKOUT / "workflow" / "src"))

@@ -152,14 +152,14 @@ def featured(name):
 
 
 def ensemble_draws():
-    """Every file of every ensemble's draws: targets that name them make a lost one again, with what follows from it."""
-    files = []
-    for entry in ENSEMBLES.values():
-        for draw in range(STUDIES[entry["study"]]["draws"]):
-            learned = f"<results>/closure/{entry['study']}/{draw}"
-            files += [f"{learned}/near.h5", f"{learned}/learned.h5"]
-            files.append(f"<results>/far/{entry['sample']}/{entry['study']}/{draw}/member.h5")
-    return files
+    """What every ensemble's draws learned and fitted: targets that name them make a lost one again, and what follows from it."""
+    patterns = ("<results>/closure/{study}/{draw}/learned.h5", "<results>/far/{sample}/{study}/{draw}/member.h5")
+    return [
+        pattern.format(sample=e["sample"], study=e["study"], draw=draw)
+        for e in ENSEMBLES.values()
+        for draw in range(STUDIES[e["study"]]["draws"])
+        for pattern in patterns
+    ]
 
 
 def systematics_numbers():

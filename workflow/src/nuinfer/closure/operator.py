@@ -71,12 +71,14 @@ class PointOperator:
 
     def counts_by_knot(self, w: np.ndarray) -> np.ndarray:
         """Return rates ``(n_knots, n_rows)`` for a flux that is one at a single knot, w ``(3, n_nodes)``."""
-        rows = np.repeat(np.arange(self.n_rows), np.diff(self.indptr))
+        rows = np.repeat(np.arange(self.n_rows, dtype=np.int32), np.diff(self.indptr))
         counts = np.empty((self.knots_gev.size, self.n_rows))
         for k in range(self.knots_gev.size):
             part = slice(self.start[k], self.start[k + 1])
             place = self.place[part]
-            terms = np.einsum("ai,ai->i", self.value[:, part], w[:, self.indices[place]])
+            nodes = self.indices[place]
+            # Function by function: twice as fast as gathering all three first.
+            terms = sum(values[part] * np.take(function, nodes) for values, function in zip(self.value, w, strict=True))
             counts[k] = np.bincount(rows[place], terms, minlength=self.n_rows)
         return counts
 
