@@ -28,6 +28,8 @@ bench: $(STAMP)  ## the speed ratios at a size of minutes; the figures quoted ar
 	$(BIN)/python benchmarks/closure_training.py
 	$(BIN)/python benchmarks/oscillation.py
 	$(BIN)/python benchmarks/bootstrap.py
+	$(BIN)/python benchmarks/universes.py
+	$(BIN)/python benchmarks/dag.py
 	$(BIN)/python benchmarks/training.py --throws 20000 --seeds 1
 
 lint: $(STAMP)
