@@ -55,11 +55,21 @@ def member_files(wildcards):
     return [f"<results>/far/{entry['sample']}/{entry['study']}/{d}/member.h5" for d in range(n)]
 
 
+def true_member(sample):
+    """The fit with the true cross section and flux: statistics alone."""
+    return f"<results>/far/{sample}/true/0/member.h5"
+
+
 def reference_files(wildcards):
-    """The fit with the true cross section and flux, then the reference study's first draw where there is one."""
+    """Statistics alone, then the reference study's first draw where there is one."""
     entry = ensemble_config(wildcards)
-    names = ["true", *([entry["reference"]] if "reference" in entry else [])]
-    return [f"<results>/far/{entry['sample']}/{x}/0/member.h5" for x in names]
+    beside = [f"<results>/far/{entry['sample']}/{entry['reference']}/0/member.h5"] if "reference" in entry else []
+    return [true_member(entry["sample"]), *beside]
+
+
+def reference_label(name):
+    """Label of the study whose first draw stands beside the members: none for statistics alone."""
+    return cross_section_label(ENSEMBLES[name]["reference"]) if "reference" in ENSEMBLES[name] else None
 
 
 def ensemble_label(name):

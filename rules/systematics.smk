@@ -25,7 +25,7 @@ rule member:
 rule union:
     """Unite the regions of an ensemble, and compare them with statistics alone."""
     input:
-        references=reference_files,
+        reference=lambda w: true_member(ensemble_config(w)["sample"]),
         members=member_files,
     output:
         metrics="<results>/ensembles/{ensemble}/union.json",
@@ -40,7 +40,7 @@ rule union:
     conda:
         "../envs/nuinfer.yaml"
     shell:
-        "python -m nuinfer.steps.union --references {input.references:q} --members {input.members:q}"
+        "python -m nuinfer.steps.union --reference {input.reference:q} --members {input.members:q}"
         " --metrics {output.metrics:q} --output {output.arrays:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
@@ -150,7 +150,7 @@ rule universes_summary:
 rule scan:
     """Gather a scan of a network's size and of the number of bins."""
     input:
-        reference=lambda w: f"<results>/far/{SCANS[w.scan]['sample']}/true/0/member.h5",
+        reference=lambda w: true_member(SCANS[w.scan]["sample"]),
         comparisons=lambda w: scan_files(w, "<results>/closure/{study}/0/comparison.json"),
         members=lambda w: scan_files(w, "<results>/far/{sample}/{study}/0/member.h5"),
     output:
@@ -210,7 +210,10 @@ rule figures_ensemble:
         captions="<results>/figures/ensembles/{ensemble}/captions.json",
     params:
         settings=lambda w: step_settings(
-            label=ensemble_label(w.ensemble), methods=config["fit"]["member_methods"], truth=ensemble_point(w.ensemble)
+            label=ensemble_label(w.ensemble),
+            methods=config["fit"]["member_methods"],
+            truth=ensemble_point(w.ensemble),
+            reference=reference_label(w.ensemble),
         ),
         code=code_hash("nuinfer.steps.figures_ensemble"),
     log:

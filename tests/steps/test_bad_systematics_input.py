@@ -32,7 +32,7 @@ EXPERIMENT = ("truth", "operator", "flux-shapes")
 STEPS = {  # a step's inputs in the order in which they are read, and its outputs
     "learn": (("truth", "operator"), ("near", "output")),
     "member": (("truth", "operator", "events", "at-events", "near", "learned"), ("output",)),
-    "union": (("references", "members"), ("metrics", "output")),
+    "union": (("reference", "members"), ("metrics", "output")),
     "closed_form": ((*EXPERIMENT, "events"), ("metrics", "output")),
     "universe_toys": (EXPERIMENT, ("statistical", "systematic")),
     "universes": ((*EXPERIMENT, "statistical", "systematic"), ("output",)),
@@ -102,9 +102,19 @@ def good(tmp_path_factory):
 def test_good_files_pass(good, tmp_path):
     outputs = {"metrics": tmp_path / "union.json", "output": tmp_path / "union.h5"}
     settings = {"ensemble": "toy", "member_methods": ["bootstrap"]}
-    call("union", *options({"references": good["reference"], "members": good["member"]}, outputs, settings))
+    call("union", *options({"reference": good["reference"], "members": good["member"]}, outputs, settings))
     arrays, _ = read_hdf5(outputs["output"], "oscillation regions")
     assert {"reference_bootstrap/dm31", "true_bootstrap/dm31", "learned_bootstrap/dm31"} <= set(arrays)
+
+
+def test_the_closed_form_of_a_table_has_its_number_of_events(good, tmp_path):
+    """The configuration knows no number of events of a table: they are counted."""
+    outputs = {"metrics": tmp_path / "closed.json", "output": tmp_path / "closed.h5"}
+    inputs = {name: good[name] for name in STEPS["closed_form"][0]}
+    settings = {**WORLD, "far_events": None, "n_sin2": 20, "n_dm31": 20, "truth_known": False}
+    call("closed_form", *options(inputs, outputs, settings))
+    arrays, _ = read_hdf5(outputs["output"], "oscillation regions")
+    assert {"statistics_chi2/dm31", "marginal_chi2/dm31", "marginal_toys/dm31"} <= set(arrays)
 
 
 @pytest.mark.parametrize(

@@ -182,3 +182,11 @@ def test_every_mistake_is_named(overlay, message):
 
 def test_coverage_draws_without_a_grid_pass():
     check(varied(coverage_draws=5))
+
+
+def test_a_scan_keeps_the_kind_of_its_learner():
+    """A library learner with settings of its own has no name in the configuration; a point of the scan must."""
+    overlay = {"learners": {"published": {"steps": 7}}, **scan(learner="published", depth=[4], width=[64], bins=[16])}
+    config = check(overlay)
+    assert config["learners"]["size_d4_w64_b16"] == {**config["learners"]["published"], "depth": 4, "width": 64}
+    assert config["learners"]["size_d4_w64_b16"]["name"] == "published"

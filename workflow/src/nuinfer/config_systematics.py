@@ -30,17 +30,15 @@ def expand_scans(config: dict) -> None:
         known = {**{k: {"name": k} for k in learners()}, **config["learners"]}
         refers(f"{where}.learner", scan["learner"], known)
         learner = known[scan["learner"]]
-        if learner.get("name", scan["learner"]) not in ("mlp", "published", scan["learner"]) or scan["learner"] in (
-            "gaussian",
-            "blackbox",
-        ):
+        kind = learner.get("name", scan["learner"] if scan["learner"] in learners() else "mlp")
+        if kind not in ("mlp", "published"):
             raise InputError(f"{where}.learner: '{scan['learner']}' has no depth and width to scan; name a network (mlp)")
         for depth, width, bins in scan_points(scan):
             point = scan_study(name, depth, width, bins)
             for section in ("studies", "learners"):
                 if point in config[section]:
                     raise InputError(f"{section}: the name '{point}' is taken by the scan '{name}'; choose another")
-            config["learners"][point] = {**learner, "depth": depth, "width": width}
+            config["learners"][point] = {**learner, "name": kind, "depth": depth, "width": width}
             config["studies"][point] = {
                 "label": point,
                 "experiment": config["far_samples"][scan["sample"]]["experiment"],

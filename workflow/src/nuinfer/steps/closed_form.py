@@ -28,8 +28,8 @@ def closed_form(
 
     The last are calibrated with pseudo-experiments that have fluxes and near data of their own (Feldman and Cousins).
     """
-    world = ensemble_world(truth, operator, flux_shapes, settings)
     sample = read_far_events(events)
+    world = ensemble_world(truth, operator, flux_shapes, {**settings, "far_events": sample.el_gev.size})
     grid = world.merged.grid
     counts = np.bincount(grid.bin_numbers(sample.el_gev, sample.cos_theta), minlength=grid.n_bins).astype(float)
     near = observed_near(world, settings)

@@ -26,6 +26,7 @@ def figures_ensemble(references: list[Path], members: list[Path], union: Path, c
     grid, united = read_regions(union)
     truth = settings["truth"] and (settings["truth"]["sin2_theta23"], settings["truth"]["dm31_ev2"])
     xsecs = [x for x in TITLES if f"{x}_{settings['methods'][0]}" in united]
+    said = f"  Reference: statistics alone, and for learned cross sections '{settings['reference']}'." if beside else ""
     texts = {}
 
     def finish(figure, name: str, text: str) -> None:
@@ -39,7 +40,7 @@ def figures_ensemble(references: list[Path], members: list[Path], union: Path, c
         entries += [UnionEntry(f"{labels[x]}, {len(fits)} draws", united[f"{x}_{method}"]) for x in xsecs]
         for plane in PLANES:
             name = "reference" if beside else "statistics alone"
-            finish(members_figure(grid, panels, truth, plane, name), f"members_{plane}_{method}", MEMBERS_CAPTION)
+            finish(members_figure(grid, panels, truth, plane, name), f"members_{plane}_{method}", MEMBERS_CAPTION + said)
             finish(union_figure(grid, entries, truth, plane), f"union_{plane}_{method}", UNION_CAPTION)
     write_json(captions, texts)
 

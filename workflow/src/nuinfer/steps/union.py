@@ -26,41 +26,42 @@ FINER = 4
 XSECS = ("true", "learned")
 
 
-def union(references: list[Path], members: list[Path], metrics: Path, output: Path, settings: dict) -> None:
-    """The first of ``references`` is the fit with the true cross section and flux; regions are ``{xsec}_{method}``.
+def union(reference: Path, members: list[Path], metrics: Path, output: Path, settings: dict) -> None:
+    """``reference`` is the fit with the true cross section and flux; regions are ``{xsec}_{method}``.
 
     Where no flux varies, the true cross section has no members of its own: the reference stands for them.
     """
-    reference = read_member(references[0])[0]["true"]
+    alone = read_member(reference)[0]["true"]
     read = [read_member(path) for path in members]
     found = {xsec: [fits[xsec] for fits, _, _ in read if xsec in fits] for xsec in XSECS}
     used = {xsec: fits for xsec, fits in found.items() if fits}
-    common = common_grid([fit.grid for fit in [reference, *(f for fits in used.values() for f in fits)]])
+    common = common_grid([fit.grid for fit in [alone, *(f for fits in used.values() for f in fits)]])
     grid = finer_grid(common, FINER)
     regions, numbers = {}, {}
     for method in settings["member_methods"]:
-        alone = _placed(reference, method, grid)
-        regions[f"reference_{method}"] = alone
+        regions[f"reference_{method}"] = _placed(alone, method, grid)
         for xsec, fits in used.items():
             united = union_confidence([_placed(fit, method, grid) for fit in fits])
             regions[f"{xsec}_{method}"] = united
-            numbers.setdefault(xsec, {})[method] = _facts(united, alone, fits, method, common, grid)
+            numbers.setdefault(xsec, {})[method] = _facts(united, regions[f"reference_{method}"], fits, method, common, grid)
         if len(used) == 2:
             # How much of the true cross section's united region the learned one leaves out.
             numbers["learned"][method]["leaves_out_of_true"] = holds(
                 regions[f"learned_{method}"], regions[f"true_{method}"], grid
             )
-        numbers["learned"][method]["leaves_out_of_reference"] = holds(regions[f"learned_{method}"], alone, grid)
+        numbers["learned"][method]["leaves_out_of_reference"] = holds(
+            regions[f"learned_{method}"], regions[f"reference_{method}"], grid
+        )
     record = provenance("nuinfer.steps.union", settings)
     write_regions(output, grid, regions, record)
     summary: dict[str, Any] = {
         "members": len(read),
         "members_needed": {f"{n}_sigma": least_members(n, len(read)) for n in (1, 2, 3)},
         "regions": numbers,
-        "shifts": {xsec: shift_facts([f.numbers for f in fits], reference.numbers) for xsec, fits in used.items()},
-        "distance": {xsec: [paired_distance(*f.cloud, *reference.cloud) for f in fits] for xsec, fits in used.items()},
+        "shifts": {xsec: shift_facts([f.numbers for f in fits], alone.numbers) for xsec, fits in used.items()},
+        "distance": {xsec: [paired_distance(*f.cloud, *alone.cloud) for f in fits] for xsec, fits in used.items()},
         "reference": {
-            "fit": reference.numbers,
+            "fit": alone.numbers,
             "regions": {m: region_facts(grid, regions[f"reference_{m}"]) for m in settings["member_methods"]},
         },
         "convergence": convergence([training for _, training, _ in read]),
