@@ -3,6 +3,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/common_sources.smk"
 include: "rules/common_far.smk"
 include: "rules/common_systematics.smk"
 
@@ -19,10 +20,13 @@ rule all:
 
 
 include: "rules/inputs.smk"
+include: "rules/production.smk"
+include: "rules/ingest.smk"
 include: "rules/simulate.smk"
 include: "rules/tune.smk"
 include: "rules/calibrate.smk"
 include: "rules/measure.smk"
+include: "rules/tension.smk"
 include: "rules/near_detector.smk"
 include: "rules/far_detector.smk"
 include: "rules/systematics.smk"
@@ -34,6 +38,7 @@ rule tuning:
     input:
         expand("<results>/tuning/{tune}/calibration.json", tune=TUNES),
         every_observation("<results>/tuning/{tune}/{observation}/predictive.json"),
+        expand("<results>/tensions/{tension}/tension.json", tension=config["tensions"]),
 
 
 rule closure:
@@ -72,6 +77,7 @@ rule figures:
         ensemble_draws(),
         expand("<results>/figures/{tune}/captions.json", tune=TUNES),
         every_observation("<results>/figures/{tune}/{observation}/captions.json"),
+        expand("<results>/figures/tensions/{tension}/captions.json", tension=config["tensions"]),
 
 
 onsuccess:

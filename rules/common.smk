@@ -44,6 +44,7 @@ wildcard_constraints:
     simulation=either(config["simulations"]),
     measurement=either(config["measurements"]),
     tune=either(TUNES),
+    tension=either(config["tensions"]),
     observation=either(sorted({o for t in TUNES.values() for o in t["observations"]})),
     chunk=r"(train|validation|test)_\d{5}",
     member=r"\d+",
@@ -108,17 +109,19 @@ def measurement_config(wildcards):
 
 
 def measurement_inputs(wildcards):
-    """Files of the measurement; a stand-in is made from a response instead."""
+    """Files of the measurement; a stand-in is made from a response instead, a slice from the whole."""
     entry = measurement_config(wildcards)
     if entry["format"] == "toy":
         return [f"<results>/simulations/{entry['simulation']}/response.h5"]
+    if entry["format"] == "slice":
+        return [f"<results>/measurements/{entry['of']}.h5"]
     return [entry["path"], *entry.get("covariances", {}).values()]
 
 
 def real_measurements(simulation):
     """Measurements, not stand-ins, of the tunes that use `simulation`."""
     used = {t["measurement"] for t in TUNES.values() if t["simulation"] == simulation and "measurement" in t}
-    return sorted(m for m in used if config["measurements"][m]["format"] != "toy")
+    return sorted(m for m in used if config["measurements"][m]["format"] not in ("toy", "slice"))
 
 
 def comparison_files():

@@ -19,7 +19,11 @@ rule figures_tune:
         ),
         captions="<results>/figures/{tune}/captions.json",
     params:
-        settings=lambda w: step_settings(tune=w.tune, n_train=simulation_of(w)["throws"]["train"]),
+        settings=lambda w: step_settings(
+            tune=w.tune,
+            n_train=simulation_of(w)["throws"].get("train"),
+            parameters=simulation_of(w)["parameters"],
+        ),
         code=code_hash("nuinfer.steps.figures_tune"),
     log:
         "<logs>/figures_tune/{tune}.log",

@@ -1,8 +1,10 @@
-# The built-in generator: its tabulated response, throws in chunks, one file of simulations.
+# The built-in generator's tabulated response; from it or from events': throws in chunks, one file of simulations.
 
 
 rule response:
     """Tabulate the built-in generator's components in the measurement's bins."""
+    wildcard_constraints:
+        simulation=either(simulations_from("builtin")),
     input:
         flux=lambda w: simulation_config(w)["generator"]["flux"],
         binning=lambda w: simulation_config(w)["generator"]["binning"],
@@ -24,6 +26,8 @@ rule response:
 
 rule simulate:
     """Throw one chunk of parameters and predict it."""
+    wildcard_constraints:
+        simulation=either(simulations_from(*RESPONSE_SOURCES)),
     input:
         "<results>/simulations/{simulation}/response.h5",
     output:
@@ -31,7 +35,7 @@ rule simulate:
     params:
         settings=lambda w: step_settings(
             parameters=simulation_config(w)["parameters"],
-            design=simulation_config(w)["throws"]["design"],
+            design=simulation_config(w)["throws"].get("design", "sobol"),
             n=simulation_config(w)["throws"][w.chunk.rsplit("_", 1)[0]],
             range=chunk_range(simulation_config(w)["throws"], w.chunk),
             simulation=w.simulation,
@@ -49,6 +53,8 @@ rule simulate:
 
 rule gather:
     """Gather the chunks into the one file of simulations, and prove that no throw occurs twice."""
+    wildcard_constraints:
+        simulation=either(simulations_from(*RESPONSE_SOURCES)),
     input:
         lambda w: [
             f"<results>/simulations/{w.simulation}/chunks/{name}.h5"

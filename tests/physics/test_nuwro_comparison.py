@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nuinfer.errors import InputError
 from nuinfer.physics.binning import Binning
-from nuinfer.tuning.generator.comparison import EventSample, compare_shapes, data_chi2, nuwro_comparison, read_nuwro_events
+from nuinfer.tuning.generator.comparison import compare_shapes, data_chi2, nuwro_comparison
 from nuinfer.tuning.generator.rpa import T2K_2017, BerpaSettings, berpa_weight
 from nuinfer.tuning.response import Response
+from nuinfer.tuning.sources import nuwro_table
+from nuinfer.tuning.sources.events import Events
 
 
 @pytest.fixture(scope="module")
 def comparison(response: Response, all_bins: Binning, shared_data: Path) -> dict:
-    nominal = read_nuwro_events(shared_data / "nuwro" / "t2k_CH_all_100k.csv.gz")
-    no_rpa = read_nuwro_events(shared_data / "nuwro" / "t2k_CH_qe_norpa_100k.csv.gz")
-    return nuwro_comparison(response, all_bins, nominal, no_rpa)
+    tables = [shared_data / "nuwro" / f"{name}.csv.gz" for name in ("t2k_CH_all_100k", "t2k_CH_qe_norpa_100k")]
+    return nuwro_comparison(response, all_bins, *(nuwro_table.read(path, weights={}) for path in tables))
 
 
 @pytest.mark.parametrize("channel", ["qe", "qe_no_rpa"])
@@ -69,24 +69,17 @@ def test_embedded_bins_are_the_published_ones(all_bins: Binning, shared_data: Pa
     np.testing.assert_array_equal(all_bins.last_in_slice, rows[:, 11] == 1)
 
 
-def test_a_wrong_shape_is_seen(all_bins: Binning, rng: np.random.Generator) -> None:
+def test_a_wrong_shape_is_seen(all_bins: Binning) -> None:
     """Negative control: a tilt of 40 % must exceed the limits that the generator is held to."""
-    expected = np.full(all_bins.n_bin, 400)
-    sample = EventSample(np.zeros(expected.sum()), np.zeros(expected.sum()), np.array([]), np.array([]), 0.3)
-    density = sample.density(expected, all_bins)
-    tilted = compare_shapes(density * np.linspace(0.6, 1.4, all_bins.n_bin), expected, sample, all_bins, 200)
-    same = compare_shapes(density, expected, sample, all_bins, 200)
+    edges = np.repeat(all_bins.edges(), 400, axis=0)
+    n = len(edges)
+    middle = {"cos_theta": edges[:, :2].mean(axis=1), "p_mu_gev": edges[:, 2:].mean(axis=1)}
+    rest = {"enu_gev": np.ones(n), "q2_gev2": np.ones(n), "weight_1e38cm2": np.full(n, 0.3 / n)}
+    events = Events(**middle, **rest, channel=np.full(n, "QE"), is_cc0pi=np.ones(n, bool), n_generated=n)
+    density = events.density(all_bins)[0]
+    tilted = compare_shapes(density * np.linspace(0.6, 1.4, all_bins.n_bin), events, all_bins, None, 200)
+    same = compare_shapes(density, events, all_bins, None, 200)
     assert same["shape_rms"] == pytest.approx(0.0, abs=1e-12) and tilted["shape_rms"] > 0.10
+    assert same["shape_error"] == pytest.approx(1 / 20) and same["n_bins"] == all_bins.n_bin
     assert tilted["n_within_20_percent"] < 0.95 * tilted["n_bins"]
-
-
-def test_event_tables_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
-        read_nuwro_events(tmp_path / "absent.csv")
-    table = tmp_path / "events.csv"
-    table.write_text("p_mu_GeV,cos_theta,mode\n0.5,0.9,QE\n")
-    with pytest.raises(InputError, match="is_cc0pi"):
-        read_nuwro_events(table)
-    table.write_text("p_mu_GeV,cos_theta,mode,is_cc0pi,weight_cm2_per_nucleon\n0.5,0.9,QE,1,2e-39\n0.5,0.9,QE,1,3e-39\n")
-    with pytest.raises(InputError, match="different weights"):
-        read_nuwro_events(table)
+    assert compare_shapes(density, events, all_bins, "QE", 400)["n_bins"] == 0

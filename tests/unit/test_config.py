@@ -71,7 +71,7 @@ def generator(**entries):
         ({"tunes": {"full": {"likelihood": "poisson"}}}, r"tunes\.full\.likelihood: 'poisson' is not one of diagonal"),
         ({"tunes": {"full": {"measurement": None}}}, r"tunes\.full: mode 'measurement' needs the key 'measurement'"),
         ({"tunes": {"a b": DEFAULT["tunes"]["mock"]}}, r"tunes: the name 'a b'"),
-        (parameters(MaCCQE={"low": 1, "high": 2}), r"unknown key 'MaCCQE'; allowed: ma_ccqe_gev"),
+        (parameters(MaCCQE={"low": 1, "high": 2}), r"'MaCCQE' is a dial: its parameter is 'ma_ccqe_gev'"),
         (parameters(ma_ccqe_gev={"low": 1.3, "high": 1.0}), r"ma_ccqe_gev: inverted range, low 1\.3"),
         (parameters(rpa_strength={"low": 0, "high": 2}), r"rpa_strength: prior \[0, 2\] leaves the physical range \[0, 1\]"),
         (parameters(ma_ccqe_gev={"prior": "flat"}), r"ma_ccqe_gev\.prior: 'flat' is not one of uniform, normal"),

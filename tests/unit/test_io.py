@@ -80,8 +80,9 @@ def test_json_round_trip_and_half_a_file(tmp_path):
     ids=lambda x: x.kind,
 )
 def test_likelihood_round_trip(tmp_path, likelihood):
-    write_likelihood(tmp_path / "l.h5", likelihood, {})
-    back = read_likelihood(tmp_path / "l.h5")
+    write_likelihood(tmp_path / "l.h5", likelihood, np.arange(3), {})
+    back, bins = read_likelihood(tmp_path / "l.h5")
+    assert bins.tolist() == [0, 1, 2]
     x, mu = np.array([0.4, 0.6]), np.array([0.5, 0.5])
     assert type(back) is type(likelihood) and back.log_prob(x, mu) == likelihood.log_prob(x, mu)
 

@@ -23,12 +23,12 @@ FACTORS = (
 @pytest.fixture
 def response(rng: np.random.Generator) -> Response:
     blocks = tuple(Block(c, f, rng.normal(size=(k, 7))) for c, f, k in FACTORS)
-    return Response(blocks, (0.9, 1.5), 1e-6, rng.uniform(0.1, 1, 7), 0.4)
+    return Response(blocks, {"ma_ccqe_gev": (0.9, 1.5)}, 1e-6, rng.uniform(0.1, 1, 7), 0.4)
 
 
 def slow_prediction(response: Response, theta: np.ndarray) -> np.ndarray:
     """One throw and one bin at a time, with numpy's own Chebyshev series."""
-    low, high = response.ma_range_gev
+    low, high = response.ranges["ma_ccqe_gev"]
     found = np.zeros((len(theta), response.n_bin))
     for i, row in enumerate(theta):
         value = dict(zip(NAMES, row, strict=True))

@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from nuinfer.config_closure import check_closure
-from nuinfer.config_names import exists, refers
+from nuinfer.config_names import MEASURED
 from nuinfer.config_oscillation import check_oscillation
 from nuinfer.config_systematics import check_ensembles, expand_scans
+from nuinfer.config_tuning import check_tuning
 from nuinfer.errors import InputError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 SECTIONS = (
-    *("simulations", "measurements", "observations", "estimators", "tunes"),
+    *("simulations", "measurements", "observations", "estimators", "tunes", "tensions"),
     *("experiments", "learners", "studies", "far_samples", "fits", "ensembles", "scans"),
 )
-MEASURED = "measured"
-"""The observation that is the tune's measurement."""
 
 
 def checked(config: Mapping[str, Any], schema_path: Path, root: Path) -> dict[str, Any]:
@@ -35,9 +34,7 @@ def checked(config: Mapping[str, Any], schema_path: Path, root: Path) -> dict[st
     config["observations"].setdefault(MEASURED, {})
     _check_names(config)
     _check_estimators(config)
-    _check_simulations(config, root)
-    _check_measurements(config, root)
-    _check_tunes(config)
+    check_tuning(config, root)
     expand_scans(config)
     check_closure(config, root)
     check_oscillation(config, root)
@@ -92,33 +89,6 @@ def _check_names(config: Mapping) -> None:
                 raise InputError(f"{section}: the name {name!r} must be letters, digits and underscores")
 
 
-def _check_simulations(config: Mapping, root: Path) -> None:
-    from nuinfer.tuning.priors import prior_box
-
-    for name, simulation in config["simulations"].items():
-        where = f"simulations.{name}"
-        try:
-            box = prior_box(simulation["parameters"])
-        except InputError as error:
-            raise InputError(f"{where}.parameters: {error}") from None
-        _check_generator(f"{where}.generator", simulation["generator"], box)
-        for key in ("flux", "binning"):
-            exists(f"{where}.generator.{key}", simulation["generator"][key], root)
-
-
-def _check_generator(where: str, generator: Mapping, box: Any) -> None:
-    """The axial-mass table must hold the prior, and a parameter needs the component that depends on it."""
-    low, high = generator["ma_range_gev"]
-    if not 0 < low < high:
-        raise InputError(f"{where}.ma_range_gev: inverted range, {low:g} is not below {high:g}")
-    needed = {"ma_ccqe_gev": "qe", "rpa_strength": "qe", "norm_ccmec": "mec", "shape_ccmec": "mec"}
-    for name, prior in zip(box.names, box.priors, strict=True):
-        if name == "ma_ccqe_gev" and not low <= prior.low < prior.high <= high:
-            raise InputError(f"{where}.ma_range_gev: [{low:g}, {high:g}] does not hold the prior of ma_ccqe_gev; widen it")
-        if needed[name] not in generator["components"]:
-            raise InputError(f"{where}.components: {name} needs the component '{needed[name]}'; add it")
-
-
 def _check_estimators(config: dict) -> None:
     """Add the library's named estimators to the configuration's own, and check the settings of those."""
     from nuinfer.tuning.estimator.settings import ESTIMATORS, estimator_settings
@@ -130,73 +100,3 @@ def _check_estimators(config: dict) -> None:
             raise InputError(f"estimators.{name}: {error}") from None
     for name in ESTIMATORS:
         config["estimators"].setdefault(name, {"name": name, "members": 1})
-
-
-def _check_measurements(config: Mapping, root: Path) -> None:
-    for name, entry in config["measurements"].items():
-        where = f"measurements.{name}"
-        if not any(t.get("measurement") == name for t in config["tunes"].values()):
-            continue
-        if entry["format"] == "toy":
-            refers(f"{where}.simulation", entry["simulation"], config["simulations"])
-            _check_values(f"{where}.parameters", entry["parameters"], config["simulations"][entry["simulation"]])
-            continue
-        exists(f"{where}.path", entry["path"], root)
-        for key, path in entry.get("covariances", {}).items():
-            exists(f"{where}.covariances.{key}", path, root)
-
-
-def _check_tunes(config: Mapping) -> None:
-    for name, tune in config["tunes"].items():
-        where = f"tunes.{name}"
-        refers(f"{where}.simulation", tune["simulation"], config["simulations"])
-        refers(f"{where}.estimator", tune["estimator"], config["estimators"])
-        if tune["mode"] == "measurement":
-            for key in ("measurement", "likelihood"):
-                if key not in tune:
-                    raise InputError(f"{where}: mode 'measurement' needs the key '{key}'")
-            refers(f"{where}.measurement", tune["measurement"], config["measurements"])
-        elif "likelihood" in tune or "measurement" in tune:
-            raise InputError(f"{where}: mode 'prediction' takes neither 'likelihood' nor 'measurement'")
-        simulation = config["simulations"][tune["simulation"]]
-        _check_counts(where, config["calibration"], simulation["throws"])
-        for observation in tune["observations"]:
-            _check_observation(f"{where}.observations", observation, config["observations"], tune, simulation)
-
-
-def _check_counts(where: str, calibration: Mapping, throws: Mapping) -> None:
-    if calibration["events"] > throws["test"]:
-        raise InputError(
-            f"calibration.events: {calibration['events']} held-out throws wanted, but the simulation of {where} has "
-            f"only throws.test = {throws['test']}"
-        )
-    if calibration["exact_events"] > calibration["events"]:
-        raise InputError("calibration.exact_events: must not exceed calibration.events")
-
-
-def _check_observation(where: str, name: str, observations: Mapping, tune: Mapping, simulation: Mapping) -> None:
-    refers(where, name, observations)
-    if name == MEASURED:
-        if "measurement" not in tune:
-            raise InputError(f"{where}: '{MEASURED}' needs a tune with a measurement (mode: measurement)")
-        return
-    values = observations[name].get("parameters")
-    if not values:
-        raise InputError(f"observations.{name}: a mock needs its 'parameters' (physical values)")
-    for parameter in simulation["parameters"]:
-        if parameter not in values:
-            raise InputError(f"observations.{name}.parameters: missing {parameter!r}, which {where} infers")
-    _check_values(f"observations.{name}.parameters", values, simulation)
-
-
-def _check_values(where: str, values: Mapping, simulation: Mapping) -> None:
-    """Parameters at which something is predicted must be physical and inside the generator's axial-mass table."""
-    from nuinfer.tuning.parameters import PARAMETERS
-
-    for parameter, value in values.items():
-        low, high = PARAMETERS[parameter].lowest, PARAMETERS[parameter].highest
-        if parameter == "ma_ccqe_gev":
-            table = simulation["generator"]["ma_range_gev"]
-            low, high = max(low, table[0]), min(high, table[1])
-        if not low <= value <= high:
-            raise InputError(f"{where}.{parameter}: {value:g} leaves [{low:g}, {high:g}]")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from nuinfer.errors import InputError
 
+MEASURED = "measured"
+"""The observation that is the tune's measurement."""
+
 
 def refers(where: str, name: str, known: Iterable[str]) -> None:
     """Raise InputError unless ``name``, found at ``where``, is among ``known``."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from nuinfer.report import Cell, Picture, Section, Table, Verdict
-from nuinfer.tuning.parameters import PARAMETERS
 
 LARGEST_DEVIATION = 0.03
 """A coverage further than this from its level is marked, whatever the band allows."""
@@ -134,7 +133,7 @@ def _marginal_table(table: Mapping) -> Table:
         for method, label in METHOD_NAMES.items():
             row = table["marginals"][method][parameter]
             against = table["against_exact"].get(method, {}).get(parameter, {})
-            unit = PARAMETERS[parameter].unit
+            unit = table["units"][parameter]
             rows.append(
                 [
                     f"{parameter} [{unit}]" if unit else parameter,

@@ -18,6 +18,7 @@ from nuinfer.tuning.likelihood import (
     PoissonLikelihood,
 )
 
+BINS = "simulation_bins"
 KINDS = {
     "poisson": PoissonLikelihood,
     "diagonal": DiagonalLikelihood,
@@ -26,17 +27,18 @@ KINDS = {
 }
 
 
-def write_likelihood(path: Path, likelihood: Likelihood, attributes: Mapping[str, Any]) -> None:
-    """Write ``likelihood`` with the provenance ``attributes``."""
+def write_likelihood(path: Path, likelihood: Likelihood, bins: np.ndarray, attributes: Mapping[str, Any]) -> None:
+    """Write ``likelihood``, the simulation's ``bins`` (indices) that it is about, and the provenance ``attributes``."""
     arrays = {f.name: np.asarray(getattr(likelihood, f.name)) for f in fields(likelihood) if f.init}
     units = {name: XSEC_UNIT for name in arrays if name != "norm_rel"}
-    write_hdf5(path, "likelihood", arrays, {**attributes, "likelihood": likelihood.kind}, units)
+    write_hdf5(path, "likelihood", arrays | {BINS: np.asarray(bins)}, {**attributes, "likelihood": likelihood.kind}, units)
 
 
-def read_likelihood(path: Path) -> Likelihood:
-    """Read what :func:`write_likelihood` wrote; raise InputError where the file is not of that layout."""
+def read_likelihood(path: Path) -> tuple[Likelihood, np.ndarray]:
+    """Return the likelihood and the bins of :func:`write_likelihood`; raise InputError where the file is not of that layout."""
     arrays, attributes = read_hdf5(path, "likelihood")
     kind = attributes["likelihood"]
     if kind not in KINDS:
         raise InputError(f"{path}: unknown likelihood '{kind}'; known: {', '.join(KINDS)}")
-    return KINDS[kind](**{k: float(v) if v.ndim == 0 else v for k, v in arrays.items()})
+    bins = arrays.pop(BINS)
+    return KINDS[kind](**{k: float(v) if v.ndim == 0 else v for k, v in arrays.items()}), bins

@@ -14,7 +14,7 @@ The attributes name the parameters, their priors (as configured) and their units
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ import numpy as np
 from nuinfer.errors import InputError
 from nuinfer.io.hdf5 import read_hdf5, write_hdf5
 from nuinfer.physics.binning import Binning
-from nuinfer.tuning.parameters import parameter
 from nuinfer.tuning.priors import PriorBox, prior_box
 from nuinfer.workflow import SPLITS
 
@@ -53,13 +52,19 @@ class Simulations:
             self.box, self.binning, self.u[chosen], self.theta[chosen], self.prediction[chosen], self.split[chosen]
         )
 
+    def select(self, bins: np.ndarray) -> "Simulations":
+        """Return the same throws in the bins ``bins`` (indices)."""
+        if np.array_equal(bins, np.arange(len(self.binning))):
+            return self
+        return replace(self, binning=self.binning.select(bins), prediction=np.ascontiguousarray(self.prediction[:, bins]))
+
 
 def write_simulations(path: Path, simulations: Simulations, attributes: Mapping[str, Any]) -> None:
     """Write ``simulations`` with the provenance ``attributes``."""
     s = simulations
     arrays = {"u": s.u, "theta": s.theta, "prediction": s.prediction, "split": s.split}
     arrays |= {f"binning/{k}": v for k, v in s.binning.to_arrays().items()}
-    units = {"prediction": XSEC_UNIT, "theta": ", ".join(parameter(n).unit or "1" for n in s.box.names), "u": "1"}
+    units = {"prediction": XSEC_UNIT, "theta": ", ".join(p.unit or "1" for p in s.box.parameters), "u": "1"}
     names = {"parameters": list(s.box.names), "priors": s.box.to_config(), "convention": "physical"}
     write_hdf5(path, "simulations", arrays, {**attributes, **names}, units)
 

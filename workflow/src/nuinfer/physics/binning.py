@@ -101,6 +101,17 @@ class Binning:
         """Drop the last momentum bin of every slice (NUISANCE's ``mask_mom_overflow``): T2K's 67 bins become 58."""
         return self.select(~self.last_in_slice)
 
+    def positions_in(self, other: "Binning") -> np.ndarray:
+        """Return where ``(n_bin,)`` each of these bins stands in ``other``; raise InputError where one is not there."""
+        same = np.all(np.abs(self.edges()[:, None] - other.edges()) <= EDGE_TOLERANCE, axis=2)
+        missing = np.flatnonzero(~same.any(axis=1))
+        if missing.size:
+            raise InputError(
+                f"{missing.size} of {len(self)} bins are not among the other's {len(other)}, "
+                f"the first with edges {np.round(self.edges()[missing[0]], 6).tolist()}"
+            )
+        return same.argmax(axis=1)
+
     def find(self, cos_theta: np.ndarray, p_gev: np.ndarray) -> np.ndarray:
         """Return the bin ``(n,)`` that each event falls in, -1 where none does; lower edges are inclusive."""
         found = np.full(len(cos_theta), -1)

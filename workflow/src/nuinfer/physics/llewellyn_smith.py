@@ -75,11 +75,30 @@ def dsigma_dq2(
 ) -> np.ndarray:
     """Return the free-nucleon cross section in 1e-38 cm^2 / GeV^2, shape of ``q2_gev2``; zero outside the limits."""
     q2 = np.asarray(q2_gev2, float)
-    poly = axial_polynomial(q2, lepton_mass_gev)
-    fa = ff.axial(q2, ma_gev)
-    su = (4 * NUCLEON_MASS_GEV * enu_gev - q2 - lepton_mass_gev**2) / M2
-    bracket = poly.a0 + poly.a2 * fa**2 + (poly.c0 + poly.c2 * fa**2) * su**2
-    bracket = bracket + (-1 if antineutrino else 1) * poly.b1 * fa * su
+    bracket = _bracket(enu_gev, q2, ma_gev, lepton_mass_gev, antineutrino)
     low, high = q2_limits_gev2(enu_gev, lepton_mass_gev)
     front = M2 * G_FERMI_GEV2**2 * COS2_CABIBBO / (8 * np.pi * enu_gev**2) * GEV2_TO_1E38_CM2
     return np.where((q2 >= low) & (q2 <= high), front * bracket, 0.0)
+
+
+def axial_mass_weight(
+    enu_gev: np.ndarray, q2_gev2: np.ndarray, ma_gev: float, nominal_ma_gev: float, antineutrino: bool = False
+) -> np.ndarray:
+    """Return the ratio ``(n,)`` of the free-nucleon cross sections of muons at two axial masses, at each event's own energy.
+
+    A nucleon's motion moves events beyond the free limits, where the bracket need not be positive: they keep the weight 1.
+    """
+    q2 = np.asarray(q2_gev2, float)
+    new, old = (_bracket(enu_gev, q2, ma, MUON_MASS_GEV, antineutrino) for ma in (ma_gev, nominal_ma_gev))
+    physical = (new > 0) & (old > 0)
+    return np.where(physical, new / np.where(physical, old, 1.0), 1.0)
+
+
+def _bracket(
+    enu_gev: np.ndarray | float, q2_gev2: np.ndarray, ma_gev: float, lepton_mass_gev: float, antineutrino: bool
+) -> np.ndarray:
+    poly = axial_polynomial(q2_gev2, lepton_mass_gev)
+    fa = ff.axial(q2_gev2, ma_gev)
+    su = (4 * NUCLEON_MASS_GEV * enu_gev - q2_gev2 - lepton_mass_gev**2) / M2
+    bracket = poly.a0 + poly.a2 * fa**2 + (poly.c0 + poly.c2 * fa**2) * su**2
+    return bracket + (-1 if antineutrino else 1) * poly.b1 * fa * su

@@ -10,12 +10,11 @@ from nuinfer.calibration.importance import efficiency_table
 from nuinfer.calibration.summary import comparison_table, kl_gap
 from nuinfer.io.hdf5 import read_hdf5, write_hdf5
 from nuinfer.io.jsonfile import write_json
-from nuinfer.io.likelihoods import read_likelihood
 from nuinfer.io.provenance import provenance
-from nuinfer.io.responses import read_response
 from nuinfer.seeds import stream, torch_seed
 from nuinfer.steps.cli import run
 from nuinfer.steps.models import load_members
+from nuinfer.steps.tune_files import read_tune
 from nuinfer.tuning.exact import ExactPosterior, neural_importance
 
 N_EXAMPLES = 3
@@ -47,7 +46,8 @@ def calibrate(
 
     reference = read_hdf5(exact, "exact")[0]
     n = len(reference["log_p_truth"])
-    target = ExactPosterior(read_likelihood(likelihood), read_response(response)[0], box)
+    model, _, noise = read_tune(response, likelihood)
+    target = ExactPosterior(noise, model, box)
     weights = neural_importance(target, draws.u[:n], draws.log_q[:n], throws["x"][:n])
     trusted = ~reference["flagged"]
     numbers["exact"] = {

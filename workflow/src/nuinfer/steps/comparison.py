@@ -7,7 +7,8 @@ from nuinfer.io.measurement import read_measurement
 from nuinfer.io.provenance import provenance
 from nuinfer.io.responses import read_response
 from nuinfer.steps.cli import run
-from nuinfer.tuning.generator.comparison import data_chi2, nuwro_comparison, read_nuwro_events
+from nuinfer.tuning.generator.comparison import data_chi2, nuwro_comparison
+from nuinfer.tuning.sources import nuwro_table
 
 
 def comparison(response: Path, measurements: list[Path], output: Path, settings: dict) -> None:
@@ -22,7 +23,7 @@ def comparison(response: Path, measurements: list[Path], output: Path, settings:
         chi2[measured.label] = found | {"n_bin": len(prediction)}
     nuwro = {}
     if "nuwro_all" in events:
-        samples = [read_nuwro_events(events[k]) for k in ("nuwro_all", "nuwro_qe_norpa") if k in events]
+        samples = [nuwro_table.read(events[k], weights={}) for k in ("nuwro_all", "nuwro_qe_norpa") if k in events]
         nuwro = nuwro_comparison(model, binning, *samples)
     numbers = {
         "interpolation_error": model.interpolation_error,

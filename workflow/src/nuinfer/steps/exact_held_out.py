@@ -8,19 +8,18 @@ import numpy as np
 
 from nuinfer.errors import InputError
 from nuinfer.io.hdf5 import read_hdf5, write_hdf5
-from nuinfer.io.likelihoods import read_likelihood
 from nuinfer.io.provenance import provenance
-from nuinfer.io.responses import read_response
 from nuinfer.seeds import stream
 from nuinfer.steps.cli import Progress, run
+from nuinfer.steps.tune_files import read_tune
 from nuinfer.tuning.exact import ExactPosterior, importance_sample
 from nuinfer.tuning.priors import prior_box
 
 
 def exact_held_out(response: Path, likelihood: Path, held_out: Path, output: Path, settings: dict) -> None:
     """Importance-sample the first ``events`` held-out throws; an unreliable one is flagged, never dropped."""
-    model, _ = read_response(response)
-    posterior = ExactPosterior(read_likelihood(likelihood), model, prior_box(settings["parameters"]))
+    model, _, noise = read_tune(response, likelihood)
+    posterior = ExactPosterior(noise, model, prior_box(settings["parameters"]))
     throws, _ = read_hdf5(held_out, "held_out", ("u", "x"))
     n = settings["events"]
     rng = stream(settings["seed"], "exact held-out", settings["tune"])

@@ -14,7 +14,6 @@ from nuinfer.io.hdf5 import read_hdf5
 from nuinfer.io.jsonfile import read_json, write_json
 from nuinfer.physics.binning import Binning
 from nuinfer.steps.cli import run
-from nuinfer.tuning.parameters import parameter
 from nuinfer.tuning.priors import PriorBox, prior_box
 
 COMPONENT_NAMES = {"qe": "CCQE", "mec": "2p2h", "res": "resonance"}
@@ -33,7 +32,7 @@ def figures_observation(
 ) -> None:
     """Draw into the folder of ``captions``, each figure as PDF and PNG; captions state N, seed and settings."""
     box = prior_box(settings["parameters"])
-    labels, symbols = ([getattr(parameter(n), k) for n in box.names] for k in ("label", "symbol"))
+    labels, symbols = ([getattr(p, k) for p in box.parameters] for k in ("label", "symbol"))
     ranges = np.array([[p.low, p.high] for p in box.priors])
     samples, facts = read_hdf5(posterior, "posterior")
     observed, about = read_hdf5(observation, "observation")
@@ -108,11 +107,12 @@ def figures_observation(
 def recovery_rows(box: PriorBox, numbers: dict) -> list[RecoveryRow]:
     """Return one row per parameter: its prior range, the methods' medians and 68 % intervals, the truth where known."""
     rows = []
-    for name, prior in zip(box.names, box.priors, strict=True):
+    for known, prior in zip(box.parameters, box.priors, strict=True):
+        name = known.name
         found = {m: numbers["marginals"][m][name] for m in METHODS}
         intervals = {m: (row["q50"], row["q16"], row["q84"]) for m, row in found.items()}
         truth = numbers.get("truth", {}).get(name)
-        rows.append(RecoveryRow(parameter(name).label, prior.low, prior.high, intervals, truth))
+        rows.append(RecoveryRow(known.label, prior.low, prior.high, intervals, truth))
     return rows
 
 

@@ -12,7 +12,7 @@ from nuinfer.figures.style import save
 from nuinfer.io.hdf5 import read_hdf5
 from nuinfer.io.jsonfile import read_json, write_json
 from nuinfer.steps.cli import run
-from nuinfer.tuning.parameters import parameter
+from nuinfer.tuning.priors import prior_box
 
 
 def figures_tune(calibration: Path, metrics: Path, models: list[Path], captions: Path, settings: dict) -> None:
@@ -20,7 +20,7 @@ def figures_tune(calibration: Path, metrics: Path, models: list[Path], captions:
     arrays, facts = read_hdf5(calibration, "calibration")
     numbers = read_json(metrics)
     names = facts["parameters"]
-    symbols = [parameter(n).symbol for n in names]
+    symbols = [p.symbol for p in prior_box(settings["parameters"]).parameters]
     levels, (low, high) = arrays["levels"], arrays["band_simultaneous"]
     trusted = arrays["exact/trusted"]
     n_exact = len(trusted)

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from nuinfer.errors import InputError
 from nuinfer.io.hdf5 import write_hdf5
 from nuinfer.io.likelihoods import write_likelihood
 from nuinfer.io.measurement import read_measurement
 from nuinfer.io.provenance import provenance
 from nuinfer.io.responses import read_response
-from nuinfer.io.simulations import XSEC_UNIT, read_simulations
+from nuinfer.io.simulations import XSEC_UNIT, Simulations, read_simulations
 from nuinfer.seeds import stream
 from nuinfer.steps.cli import run
 from nuinfer.tuning.likelihood import Likelihood, PoissonLikelihood, measurement_likelihood
@@ -19,28 +21,36 @@ def likelihood(
 ) -> None:
     """Write the likelihood of the tune's mode, and the first ``events`` test throws with its scatter."""
     throws = read_simulations(simulations)
-    chosen = _chosen(throws.binning, response, measurement, settings)
+    chosen, bins = _chosen(throws, response, measurement, settings)
     record = provenance("nuinfer.steps.likelihood", settings, settings["seed"])
-    write_likelihood(likelihood, chosen, record)
+    write_likelihood(likelihood, chosen, bins, record)
 
-    test = throws.part("test")
+    test = throws.part("test").select(bins)
     n = settings["events"]
     x = chosen.sample(test.prediction[:n], stream(settings["seed"], "held-out noise", settings["tune"]))
     arrays = {"u": test.u[:n], "theta": test.theta[:n], "prediction": test.prediction[:n], "x": x}
     write_hdf5(held_out, "held_out", arrays, record, {"prediction": XSEC_UNIT, "x": XSEC_UNIT})
 
 
-def _chosen(binning: object, response: Path, measurement: list[Path], settings: dict) -> Likelihood:
+def _chosen(throws: Simulations, response: Path, measurement: list[Path], settings: dict) -> tuple[Likelihood, np.ndarray]:
+    model, _ = read_response(response)
     if settings["mode"] == "prediction":
-        model, _ = read_response(response)
-        return PoissonLikelihood(model.per_event(settings["n_events"]))
+        return PoissonLikelihood(model.per_event(settings["n_events"])), np.arange(len(throws.binning))
     measured = read_measurement(measurement[0])
-    if measured.binning != binning:
+    try:
+        bins = measured.binning.positions_in(throws.binning)
+    except InputError as error:
         raise InputError(
-            f"{measurement[0]}: {len(measured.binning)} bins differ from the simulation's {len(binning)}; "
-            "choose the measurement's binning for the simulation (generator.binning, generator.drop_momentum_overflow)"
-        )
-    return measurement_likelihood(settings["likelihood"], measured.covariances, measured.norm_rel)
+            f"{measurement[0]}: {error}; choose the measurement's binning for the simulation (its table of bins and "
+            "drop_momentum_overflow)"
+        ) from None
+    covariances = dict(measured.covariances)
+    if settings["simulation_statistics"]:
+        # At the middle of the prior: it moves little over it, and a covariance that is fixed keeps the likelihood simple.
+        middle = throws.box.from_unit(np.full((1, throws.box.dim), 0.5))
+        own = np.diag(model.simulation_variance(middle, throws.box.names)[0, bins])
+        covariances |= {key: covariances[key] + own for key in ("total", "shape")}
+    return measurement_likelihood(settings["likelihood"], covariances, measured.norm_rel), bins
 
 
 if __name__ == "__main__":

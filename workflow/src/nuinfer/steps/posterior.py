@@ -9,12 +9,11 @@ from nuinfer.calibration.c2st import c2st
 from nuinfer.calibration.importance import resampled_indices
 from nuinfer.io.hdf5 import read_hdf5, write_hdf5
 from nuinfer.io.jsonfile import write_json
-from nuinfer.io.likelihoods import read_likelihood
 from nuinfer.io.provenance import provenance
-from nuinfer.io.responses import read_response
 from nuinfer.seeds import stream, torch_seed
 from nuinfer.steps.cli import run
 from nuinfer.steps.models import load_members
+from nuinfer.steps.tune_files import read_tune
 from nuinfer.tuning.comparison import against_exact, against_truth, fit_marginals, marginals
 from nuinfer.tuning.exact import ExactPosterior, ImportanceSettings, importance_sample, neural_importance
 from nuinfer.tuning.fit import fit_maximum_likelihood
@@ -35,7 +34,8 @@ def posterior(
 
     network, stored = load_members(models)
     box = stored[0].box
-    target = ExactPosterior(read_likelihood(likelihood), read_response(response)[0], box)
+    model, _, noise = read_tune(response, likelihood)
+    target = ExactPosterior(noise, model, box)
     observed, facts = read_hdf5(observation, "observation")
     x, key, n = observed["x"], (settings["tune"], settings["observation"]), settings["samples"]
 
@@ -61,6 +61,7 @@ def posterior(
     chosen = classifier_rng.choice(n, min(settings["c2st_samples"], n), replace=False)
     two_sample = c2st(u["estimator"][chosen], u[reference][chosen], classifier_rng)
     numbers = {
+        "units": {p.name: p.unit for p in box.parameters},
         "observation": {k: facts.get(k) for k in ("name", "label", "is_data", "source")},
         "marginals": {**tables, "fit": fit_marginals(fit)},
         "against_exact": {k: against_exact(v, tables[reference]) for k, v in methods.items()},

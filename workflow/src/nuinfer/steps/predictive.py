@@ -7,12 +7,11 @@ import numpy as np
 
 from nuinfer.io.hdf5 import read_hdf5, write_hdf5
 from nuinfer.io.jsonfile import write_json
-from nuinfer.io.likelihoods import read_likelihood
 from nuinfer.io.provenance import provenance
-from nuinfer.io.responses import read_response
 from nuinfer.io.simulations import XSEC_UNIT
 from nuinfer.seeds import stream
 from nuinfer.steps.cli import run
+from nuinfer.steps.tune_files import read_tune
 from nuinfer.tuning.exact import ExactPosterior
 from nuinfer.tuning.predictive import bands, misspecification, posterior_predictive
 from nuinfer.tuning.priors import prior_box
@@ -32,8 +31,8 @@ def predictive(
     settings: dict,
 ) -> None:
     """Write prediction bands, the components at the best fit, p-values and the misspecification statistic."""
-    model, _ = read_response(response)
-    exact = ExactPosterior(read_likelihood(likelihood), model, prior_box(settings["parameters"]))
+    model, _, noise = read_tune(response, likelihood)
+    exact = ExactPosterior(noise, model, prior_box(settings["parameters"]))
     x = read_hdf5(observation, "observation", ("x",))[0]["x"]
     sampled = read_hdf5(posterior, "posterior", ("reference/u", "fit/theta"))[0]
     key = (settings["tune"], settings["observation"])

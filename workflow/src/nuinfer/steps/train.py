@@ -18,9 +18,10 @@ def train(simulations: Path, likelihood: Path, model: Path, settings: dict) -> N
     from nuinfer.tuning.estimator.settings import estimator_settings
     from nuinfer.tuning.estimator.store import save_model
 
-    throws = read_simulations(simulations)
+    noise, bins = read_likelihood(likelihood)
+    throws = read_simulations(simulations).select(bins)
     fitted, held = throws.part("train"), throws.part("validation")
-    data = TrainingData(fitted.u, fitted.prediction, held.u, held.prediction, read_likelihood(likelihood))
+    data = TrainingData(fitted.u, fitted.prediction, held.u, held.prediction, noise)
     chosen = estimator_settings({"name": "ours", **settings["estimator"]})
     seed = torch_seed(settings["seed"], "train", settings["tune"], settings["member"])
 

@@ -171,6 +171,15 @@ def whiten(cholesky: np.ndarray, residual: np.ndarray) -> np.ndarray:
     return linalg.solve_triangular(cholesky, flat.T, lower=True, check_finite=False).T.reshape(residual.shape)
 
 
+def constant_covariance(likelihood: Likelihood) -> np.ndarray:
+    """Return the part ``(n_bin, n_bin)`` of a measurement's covariance that does not follow the prediction."""
+    if isinstance(likelihood, DiagonalLikelihood):
+        return np.diag(likelihood.sigma**2)
+    if isinstance(likelihood, (FullLikelihood, NormShapeLikelihood)):
+        return likelihood.cholesky @ likelihood.cholesky.T
+    raise InputError(f"the likelihood '{likelihood.kind}' has no covariance; known: {', '.join(MEASUREMENT_LIKELIHOODS)}")
+
+
 MEASUREMENT_LIKELIHOODS = ("diagonal", "full", "norm_shape")
 
 

@@ -12,6 +12,9 @@ parameter             dial                    physical value                    
 ``rpa_strength``      ``RPA_CCQE``            :math:`1 - d`                            GReWeightNuXSecCCQE.cxx:717, 722
 ====================  ======================  =======================================  ==================================
 
+A parameter that is not in this table is defined where it is used (:func:`defined`), with a dial of its own:
+physical value = ``dial_zero`` + ``dial_step`` times dial.
+
 The one-sigma tweak ``e`` of ``MaCCQE`` is a convention: 0.03 in current Reweight, +0.25/-0.15 in GENIE 2, and 1 for all
 dials where a NUISANCE card sets ``setabstwk``; :func:`dial_to_physical` takes it by name.
 """
@@ -29,6 +32,9 @@ MA0_GEV = 0.961242
 
 CONVENTIONS = ("reweight3", "reweight2", "absolute")
 
+PHYSICAL = "physical"
+"""The convention of a source that gives physical values and no dials."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -41,6 +47,8 @@ class Parameter:
     lowest: float
     highest: float
     symbol: str
+    dial_zero: float = 0.0
+    dial_step: float = 1.0
 
     @property
     def label(self) -> str:
@@ -59,6 +67,37 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         )
     }
 )
+
+
+DEFINED_KEYS = ("symbol", "unit", "lowest", "highest", "default", "dial", "dial_zero", "dial_step")
+"""What an entry may say of a parameter that is not in :data:`PARAMETERS`."""
+
+
+def defined(name: str, entry: Mapping) -> Parameter:
+    """Return the parameter ``name``: the known one, or one made from the :data:`DEFINED_KEYS` and the range of ``entry``.
+
+    Raises InputError where ``entry`` redefines a known parameter, or a range or step makes no sense.
+    """
+    given = {k: entry[k] for k in DEFINED_KEYS if k in entry}
+    if name in PARAMETERS:
+        if given:
+            raise InputError(f"{name}: is known to the library; leave out {', '.join(given)}, or give it another name")
+        return PARAMETERS[name]
+    if name in {p.dial for p in PARAMETERS.values()}:
+        parameter(name)  # says which parameter has this dial
+    low, high = float(entry.get("lowest", entry.get("low", -np.inf))), float(entry.get("highest", entry.get("high", np.inf)))
+    middle = 0.5 * (low + high) if np.isfinite([low, high]).all() else 0.0
+    default = float(entry.get("default", middle))
+    if not (low < high and low <= default <= high):
+        raise InputError(f"{name}: needs lowest <= default <= highest; got {low:g}, {default:g}, {high:g}")
+    step = float(entry.get("dial_step", 1.0))
+    if step == 0 or not np.isfinite(step):
+        raise InputError(f"{name}: dial_step must be a number other than zero, got {step:g}")
+    text = {k: str(entry.get(k, "")) for k in ("unit", "dial", "symbol")}
+    symbol = text["symbol"] or name.replace("_", " ")
+    return Parameter(
+        name, text["dial"] or name, text["unit"], default, low, high, symbol, float(entry.get("dial_zero", 0.0)), step
+    )
 
 
 def parameter(name: str) -> Parameter:
@@ -106,7 +145,27 @@ def physical_to_dial(name: str, value: np.ndarray | float, convention: str = "re
     return 1.0 - np.asarray(value, float)
 
 
+def to_physical(known: Parameter, values: np.ndarray, convention: str) -> np.ndarray:
+    """Return physical values of a parameter whose source gives ``values`` in ``convention`` (:data:`PHYSICAL` or a dial's).
+
+    Raises InputError for a value that GENIE would clamp: it stands for another physical value than it seems to.
+    """
+    values = np.asarray(values, float)
+    if convention == PHYSICAL:
+        return values
+    if known.name not in PARAMETERS:
+        return known.dial_zero + known.dial_step * values
+    physical = np.asarray(dial_to_physical(known.name, values, convention), float)
+    back = np.asarray(physical_to_dial(known.name, physical, convention), float)
+    clamped = ~np.isclose(back, values, rtol=1e-9, atol=1e-9)
+    if clamped.any():
+        raise InputError(
+            f"{known.dial}: dial {values[clamped][0]:g} is clamped by the generator to {back[clamped][0]:g} ({clamped.sum()} throws); "
+            "remove these throws, or correct the convention"
+        )
+    return physical
+
+
 def values_in_order(values: Mapping[str, float]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the names and physical values ``(d,)`` of ``values``; raise InputError for an unknown parameter."""
-    names = tuple(parameter(n).name for n in values)
-    return names, np.array([float(values[n]) for n in names])
+    """Return the names and physical values ``(d,)`` of ``values``."""
+    return tuple(values), np.array([float(v) for v in values.values()])

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from nuinfer.errors import InputError
-from nuinfer.tuning.parameters import PARAMETERS, parameter
+from nuinfer.tuning.parameters import DEFINED_KEYS, PARAMETERS, Parameter, defined
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,14 @@ PRIORS: Mapping[str, type] = {"uniform": UniformPrior, "normal": NormalPrior}
 
 @dataclass(frozen=True)
 class PriorBox:
-    """Independent priors of named parameters, in the order in which every array holds them."""
+    """Independent priors of parameters, in the order in which every array holds them."""
 
-    names: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
     priors: tuple[UniformPrior | NormalPrior, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.parameters)
 
     @property
     def dim(self) -> int:
@@ -77,24 +81,30 @@ class PriorBox:
     def to_config(self) -> dict[str, dict]:
         """Return the configuration entry that :func:`prior_box` reads."""
         kinds = {cls: kind for kind, cls in PRIORS.items()}
-        return {n: {"prior": kinds[type(p)], **asdict(p)} for n, p in zip(self.names, self.priors, strict=True)}
+        return {
+            known.name: {"prior": kinds[type(p)], **asdict(p), **_definition(known)}
+            for known, p in zip(self.parameters, self.priors, strict=True)
+        }
 
 
 def prior_box(config: Mapping[str, Mapping]) -> PriorBox:
     """Build the priors of ``config``: parameter name -> ``{prior: uniform, low: .., high: ..}``.
 
-    The order is that of :data:`~nuinfer.tuning.parameters.PARAMETERS`, whatever the order of ``config``.
+    The order is that of :data:`~nuinfer.tuning.parameters.PARAMETERS`, whatever the order of ``config``; parameters that are
+    defined by their entry follow in alphabetical order.
 
     Raises InputError for an unknown parameter or prior, a missing or unknown setting, an inverted range, and a range
     outside the parameter's physical limits.
     """
     if not config:
         raise InputError("no parameters: name at least one parameter with its prior")
-    names = sorted(config, key=lambda name: list(PARAMETERS).index(parameter(name).name))
-    priors = []
+    order = {name: i for i, name in enumerate(PARAMETERS)}
+    names = sorted(config, key=lambda name: (order.get(name, len(order)), name))
+    parameters, priors = [], []
     for name in names:
-        known, entry = PARAMETERS[name], config[name]
-        settings = dict(entry)
+        entry = config[name]
+        known = defined(name, entry)
+        settings = {k: v for k, v in entry.items() if k not in DEFINED_KEYS}
         kind = settings.pop("prior", "uniform")
         if kind not in PRIORS:
             raise InputError(f"{name}: unknown prior '{kind}'; known: {', '.join(PRIORS)}")
@@ -112,8 +122,14 @@ def prior_box(config: Mapping[str, Mapping]) -> PriorBox:
             )
         if kind == "normal" and not prior.sigma > 0:
             raise InputError(f"{name}: sigma must be positive, got {prior.sigma:g}")
+        parameters.append(known)
         priors.append(prior)
-    return PriorBox(tuple(names), tuple(priors))
+    return PriorBox(tuple(parameters), tuple(priors))
+
+
+def _definition(known: Parameter) -> dict:
+    """What an entry must say besides its prior for :func:`prior_box` to know the parameter."""
+    return {} if known.name in PARAMETERS else {k: getattr(known, k) for k in DEFINED_KEYS}
 
 
 def theta_from_mapping(box: PriorBox, values: Mapping[str, float]) -> np.ndarray:

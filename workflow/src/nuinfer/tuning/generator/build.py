@@ -11,7 +11,7 @@ from nuinfer.physics.fluxes import Flux
 from nuinfer.tuning.generator.components import COMPONENTS, Component, Term
 from nuinfer.tuning.generator.quadrature import QuadratureSettings, make_points
 from nuinfer.tuning.parameters import PARAMETERS
-from nuinfer.tuning.response import Block, Response, chebyshev_features, chebyshev_nodes
+from nuinfer.tuning.response import MA, Block, Response, chebyshev_features, chebyshev_nodes
 
 # One coarse binning of the whole phase space, for the total cross section.
 TOTAL_COS = (-1.0, 0.0, 0.6, 0.8, 0.9, 0.98, 1.0)
@@ -75,7 +75,7 @@ def build_response(
     error = interpolation_error(terms, blocks, settings)
     say(f"generator: largest interpolation error off the nodes {error:.1e}; integrating the total cross section")
     total = total_cross_section(flux, settings)
-    return Response(blocks, settings.ma_range_gev, error, binning.area_gev, total)
+    return Response(blocks, {MA: settings.ma_range_gev}, error, binning.area_gev, total)
 
 
 def interpolation_error(terms: list[Term], blocks: tuple[Block, ...], settings: GeneratorSettings) -> float:

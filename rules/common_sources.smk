@@ -1,0 +1,161 @@
+# How rules read the sources of throws out of the configuration.
+import glob
+
+from nuinfer.config_tuning import RESPONSE_SOURCES, SECTION_OF
+from nuinfer.workflow import SPLITS, digest
+
+
+def simulations_from(*sources):
+    return [name for name, entry in config["simulations"].items() if entry["source"] in sources]
+
+
+def section_of(wildcards):
+    return SECTION_OF[simulation_config(wildcards)["source"]]
+
+
+def matching(patterns):
+    """Files of the patterns in a fixed order: that of the patterns, sorted within each."""
+    return [path for pattern in patterns for path in sorted(glob.glob(pattern))]
+
+
+def state_of(paths):
+    """A hash of the files' names, sizes and times: thousands of them are too many for a rule's inputs."""
+    return digest([[p, s.st_size, s.st_mtime_ns] for p in paths for s in [Path(p).stat()]])
+
+
+def production_size(wildcards):
+    return sum(simulation_config(wildcards)["throws"][s] for s in SPLITS)
+
+
+def n_parts(wildcards):
+    """Jobs that a source's throws are read in: tables by one, files of NUISANCE in chunks."""
+    entry = simulation_config(wildcards)
+    if entry["source"] == "throws":
+        return 1
+    n = production_size(wildcards) if entry["source"] == "genie" else len(matching(entry["nuisance"]["files"]))
+    return len(range(0, n, entry["throws"]["chunk"]))
+
+
+def read_inputs(wildcards):
+    """Tables, or the list that a production's job left of its files; NUISANCE's own files are named by a hash instead."""
+    entry = simulation_config(wildcards)
+    if entry["source"] == "throws":
+        return matching(entry["table"]["files"])
+    if entry["source"] == "genie":
+        return [f"<results>/production/{wildcards.simulation}/{wildcards.part}/files.txt"]
+    return [entry["nuisance"]["dials"]["table"]] if "table" in entry["nuisance"]["dials"] else []
+
+
+def read_settings(wildcards):
+    entry = simulation_config(wildcards)
+    section = {k: v for k, v in entry[section_of(wildcards)].items() if k not in ("units", "convention")}
+    common = {
+        "drop_momentum_overflow": entry["bins"]["drop_momentum_overflow"],
+        "on_bad_throw": entry["on_bad_throw"],
+        "source": entry["source"],
+    }
+    if entry["source"] == "throws":
+        return {**common, "table": {**section, "files": matching(section["files"])}}
+    if entry["source"] == "genie":
+        listed = Path(config["pathvars"]["results"], "production", wildcards.simulation, wildcards.part, "files.txt")
+        dials = {"card": "{stem}.xml", "columns": genie_dials(entry)}
+        return {**common, "nuisance": {"list": str(listed), "sample": section["sample"], "dials": dials}}
+    size, files = entry["throws"]["chunk"], matching(section["files"])
+    mine = files[int(wildcards.part) * size : (int(wildcards.part) + 1) * size]
+    names = {"files": section["files"], "range": [int(wildcards.part) * size, int(wildcards.part) * size + len(mine)]}
+    return {**common, "state": state_of(mine), "nuisance": {**section, **names}}
+
+
+SOURCE_LABELS = {
+    "builtin": "the built-in generator",
+    "events": "the event samples",
+    "throws": "the table of throws",
+    "nuisance": "NUISANCE's files",
+    "genie": "GENIE and NUISANCE",
+}
+
+
+def source_label(wildcards):
+    return SOURCE_LABELS[simulation_of(wildcards)["source"]]
+
+
+def genie_dials(entry):
+    """Names of the dials on a production's cards, in the order of the parameters."""
+    from nuinfer.tuning.priors import prior_box
+
+    return [p.dial for p in prior_box(entry["parameters"]).parameters]
+
+
+def genie_of(wildcards):
+    return simulation_config(wildcards)["genie"]
+
+
+def genie_events_file(wildcards):
+    """The events that nuiscomp reads: a user's own, or those that are generated and prepared here."""
+    own = genie_of(wildcards).get("event_file")
+    return own or f"<results>/production/{wildcards.simulation}/events.nuis.root"
+
+
+def program_shell(name):
+    """What comes before a command of GENIE or NUISANCE: their set-up, and a clear error where the program is not there."""
+    from nuinfer.tuning.sources.commands import Programs, require_command
+
+    setup = config["programs"]["setup"]
+    programs = Programs(*(config["programs"][key] for key in ("gevgen", "prepare", "nuiscomp")))
+    return "\n".join([*([setup] if setup else []), require_command(programs, name)])
+
+
+def genie_settings(wildcards):
+    from nuinfer.tuning.sources.commands import GenieSettings
+
+    entry = genie_of(wildcards)
+    kept = {k: entry[k] for k in ("events", "splines", "flux", "tune", "target", "probe")}
+    return GenieSettings(**kept, seed=SEED, enu_range_gev=tuple(entry["enu_range_gev"]))
+
+
+def part_range(wildcards):
+    start, size = int(wildcards.part) * simulation_config(wildcards)["throws"]["chunk"], simulation_config(wildcards)["throws"]["chunk"]
+    return [start, min(start + size, production_size(wildcards))]
+
+
+def gevgen(wildcards, output):
+    from nuinfer.tuning.sources.commands import gevgen_command
+
+    return gevgen_command(genie_settings(wildcards), output, config["programs"]["gevgen"])
+
+
+def prepare_events(wildcards, events, output):
+    from nuinfer.tuning.sources.commands import prepare_command
+
+    return prepare_command(genie_settings(wildcards), events, output, config["programs"]["prepare"])
+
+
+def card_entry(wildcards):
+    """Settings of the step `cards`: the throws of one chunk, and what their card says besides."""
+    entry, genie = simulation_config(wildcards), genie_of(wildcards)
+    events = genie.get("event_file") or str(Path(config["pathvars"]["results"], "production", wildcards.simulation, "events.nuis.root"))
+    card = {
+        "input_file": events,
+        "drop_momentum_overflow": entry["bins"]["drop_momentum_overflow"],
+        **{k: genie[k] for k in ("sample", "tune", "convention", "config")},
+    }
+    return {
+        "parameters": entry["parameters"],
+        "design": "random",
+        "n": production_size(wildcards),
+        "range": ["production", *part_range(wildcards)],
+        "simulation": wildcards.simulation,
+        "seed": SEED,
+        "production": card,
+    }
+
+
+def predict_throws(wildcards, input, output):
+    """The loop over one chunk's throws, and the list of its files once all are there."""
+    from nuinfer.tuning.sources.commands import throws_command
+
+    folder = Path(output).parent / "throws"
+    limit = genie_of(wildcards).get("max_events")
+    loop = throws_command(input.card, input.throws, folder, config["programs"]["nuiscomp"], events=input.events, max_events=limit)
+    listed = f"while read -r name _; do echo {shlex.quote(str(folder))}/$name.root; done < {shlex.quote(str(input.throws))}"
+    return f"{loop}\n{listed} > {shlex.quote(str(output))}"

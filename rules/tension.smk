@@ -1,0 +1,97 @@
+# Tunes of different measurements against each other.
+
+TENSION_FIGURES = ["matrix", "calibration"]
+
+
+def tension_files(pattern):
+    return lambda w: [pattern.format(tune=t) for t in config["tensions"][w.tension]["tunes"]]
+
+
+def tension_responses(wildcards):
+    tunes = [TUNES[t] for t in config["tensions"][wildcards.tension]["tunes"]]
+    return [f"<results>/simulations/{t['simulation']}/response.h5" for t in tunes]
+
+
+def tension_members(wildcards):
+    tunes = config["tensions"][wildcards.tension]["tunes"]
+    return [config["estimators"][TUNES[t]["estimator"]]["members"] for t in tunes]
+
+
+def tension_models(wildcards):
+    tunes = config["tensions"][wildcards.tension]["tunes"]
+    return [
+        f"<results>/tuning/{tune}/model_{i}/model.json"
+        for tune, n in zip(tunes, tension_members(wildcards))
+        for i in range(n)
+    ]
+
+
+def tension_whole(wildcards):
+    """The measurement that all of a tension's measurements are slices of: empty where they are not of one."""
+    entries = [config["measurements"][TUNES[t]["measurement"]] for t in config["tensions"][wildcards.tension]["tunes"]]
+    wholes = {entry.get("of") for entry in entries}
+    return [f"<results>/measurements/{whole}.h5" for whole in wholes if len(wholes) == 1 and whole]
+
+
+rule tension:
+    """Predict each measurement from the posterior of each other one: a matrix of p-values, tested on pseudo-data."""
+    input:
+        posteriors=tension_files("<results>/tuning/{tune}/measured/posterior.h5"),
+        predictives=tension_files("<results>/tuning/{tune}/measured/predictive.json"),
+        likelihoods=tension_files("<results>/tuning/{tune}/likelihood.h5"),
+        observations=tension_files("<results>/tuning/{tune}/measured/observation.h5"),
+        responses=tension_responses,
+        models=tension_models,
+        tensors=lambda w: [path.replace("model.json", "model.safetensors") for path in tension_models(w)],
+        held_out=lambda w: f"<results>/tuning/{config['tensions'][w.tension]['tunes'][0]}/held_out.h5",
+        whole=tension_whole,
+    output:
+        "<results>/tensions/{tension}/tension.json",
+    params:
+        settings=lambda w: step_settings(
+            tension=w.tension,
+            tunes=config["tensions"][w.tension]["tunes"],
+            labels=[TUNES[t].get("label", t) for t in config["tensions"][w.tension]["tunes"]],
+            members=tension_members(w),
+            draws=config["tensions"][w.tension]["draws"],
+            pseudo_experiments=config["tensions"][w.tension]["pseudo_experiments"],
+            parameters=config["simulations"][TUNES[config["tensions"][w.tension]["tunes"][0]]["simulation"]]["parameters"],
+            seed=SEED,
+        ),
+        code=code_hash("nuinfer.steps.tension"),
+    threads: 1
+    resources:
+        mem_mb=4000,
+    log:
+        "<logs>/tension/{tension}.log",
+    conda:
+        "../envs/nuinfer.yaml"
+    shell:
+        "python -m nuinfer.steps.tension --posteriors {input.posteriors:q} --predictives {input.predictives:q}"
+        " --likelihoods {input.likelihoods:q} --observations {input.observations:q} --responses {input.responses:q}"
+        " --models {input.models:q} --held-out {input.held_out:q} --whole {input.whole:q} --output {output:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule figures_tension:
+    """The matrix of p-values, and the p-values of pseudo-data."""
+    input:
+        "<results>/tensions/{tension}/tension.json",
+    output:
+        expand("<results>/figures/tensions/{{tension}}/{name}.pdf", name=TENSION_FIGURES),
+        report(
+            expand("<results>/figures/tensions/{{tension}}/{name}.png", name=TENSION_FIGURES),
+            category="tensions",
+            subcategory="{tension}",
+        ),
+        captions="<results>/figures/tensions/{tension}/captions.json",
+    params:
+        settings=step_settings(),
+        code=code_hash("nuinfer.steps.figures_tension"),
+    log:
+        "<logs>/figures_tension/{tension}.log",
+    conda:
+        "../envs/nuinfer.yaml"
+    shell:
+        "python -m nuinfer.steps.figures_tension --tension {input:q} --captions {output.captions:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,1 @@
+"""Where throws come from: tables, NUISANCE's files and event samples, all in one form before they are checked."""
