@@ -24,6 +24,7 @@ env: $(STAMP)  ## only the environment
 bench: $(STAMP)  ## the speed ratios at a size of minutes; the figures quoted are of training.py's own defaults
 	$(BIN)/python benchmarks/generator.py
 	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/ingestion.py
 	$(BIN)/python benchmarks/closure.py
 	$(BIN)/python benchmarks/closure_training.py
 	$(BIN)/python benchmarks/oscillation.py

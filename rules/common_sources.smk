@@ -1,4 +1,4 @@
-# How rules read the sources of throws out of the configuration.
+# How rules read the sources of throws, and the tensions between tunes, out of the configuration.
 import glob
 
 from nuinfer.config_tuning import RESPONSE_SOURCES, SECTION_OF
@@ -7,6 +7,12 @@ from nuinfer.workflow import SPLITS, digest
 
 def simulations_from(*sources):
     return [name for name, entry in config["simulations"].items() if entry["source"] in sources]
+
+
+def tuned_simulations(*sources):
+    """Simulations from these sources that a tune uses."""
+    used = {tune["simulation"] for tune in TUNES.values()}
+    return sorted(used & set(simulations_from(*sources)))
 
 
 def section_of(wildcards):
@@ -21,6 +27,16 @@ def matching(patterns):
 def state_of(paths):
     """A hash of the files' names, sizes and times: thousands of them are too many for a rule's inputs."""
     return digest([[p, s.st_size, s.st_mtime_ns] for p in paths for s in [Path(p).stat()]])
+
+
+def cards_beside(paths, dials):
+    """The cards that `paths` take their dials from, those that are there: the reader names the others."""
+    from nuinfer.tuning.sources.dial_values import FromCard
+
+    if "card" not in dials:
+        return []
+    source = FromCard(tuple(dials["columns"]), dials["card"])
+    return [str(card) for card in map(source.card, paths) if card.is_file()]
 
 
 def production_size(wildcards):
@@ -63,7 +79,8 @@ def read_settings(wildcards):
     size, files = entry["throws"]["chunk"], matching(section["files"])
     mine = files[int(wildcards.part) * size : (int(wildcards.part) + 1) * size]
     names = {"files": section["files"], "range": [int(wildcards.part) * size, int(wildcards.part) * size + len(mine)]}
-    return {**common, "state": state_of(mine), "nuisance": {**section, **names}}
+    state = state_of([*mine, *cards_beside(mine, section["dials"])])
+    return {**common, "state": state, "nuisance": {**section, **names}}
 
 
 SOURCE_LABELS = {
@@ -73,6 +90,22 @@ SOURCE_LABELS = {
     "nuisance": "NUISANCE's files",
     "genie": "GENIE and NUISANCE",
 }
+
+
+def report_throws():
+    """Throws of the sources from which as many are drawn as wanted; the others' are what was found."""
+    return {
+        name: {"design": "sobol", **config["simulations"][name]["throws"]}
+        for name in simulations_from(*RESPONSE_SOURCES)
+    }
+
+
+def report_sources():
+    return [
+        {"name": name, "source": source, "label": SOURCE_LABELS[source]}
+        for name in tuned_simulations(*SECTION_OF)
+        for source in [config["simulations"][name]["source"]]
+    ]
 
 
 def source_label(wildcards):
@@ -159,3 +192,36 @@ def predict_throws(wildcards, input, output):
     loop = throws_command(input.card, input.throws, folder, config["programs"]["nuiscomp"], events=input.events, max_events=limit)
     listed = f"while read -r name _; do echo {shlex.quote(str(folder))}/$name.root; done < {shlex.quote(str(input.throws))}"
     return f"{loop}\n{listed} > {shlex.quote(str(output))}"
+
+
+TENSION_FIGURES = ["matrix", "calibration"]
+
+
+def tension_files(pattern):
+    return lambda w: [pattern.format(tune=t) for t in config["tensions"][w.tension]["tunes"]]
+
+
+def tension_responses(wildcards):
+    tunes = [TUNES[t] for t in config["tensions"][wildcards.tension]["tunes"]]
+    return [f"<results>/simulations/{t['simulation']}/response.h5" for t in tunes]
+
+
+def tension_members(wildcards):
+    tunes = config["tensions"][wildcards.tension]["tunes"]
+    return [config["estimators"][TUNES[t]["estimator"]]["members"] for t in tunes]
+
+
+def tension_models(wildcards):
+    tunes = config["tensions"][wildcards.tension]["tunes"]
+    return [
+        f"<results>/tuning/{tune}/model_{i}/model.json"
+        for tune, n in zip(tunes, tension_members(wildcards))
+        for i in range(n)
+    ]
+
+
+def tension_whole(wildcards):
+    """The measurement that all of a tension's measurements are slices of: empty where they are not of one."""
+    entries = [config["measurements"][TUNES[t]["measurement"]] for t in config["tensions"][wildcards.tension]["tunes"]]
+    wholes = {entry.get("of") for entry in entries}
+    return [f"<results>/measurements/{whole}.h5" for whole in wholes if len(wholes) == 1 and whole]

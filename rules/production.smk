@@ -18,6 +18,8 @@ rule generate:
         runtime=1440,
     log:
         "<logs>/generate/{simulation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     container:
         config["programs"].get("container")
     envmodules:
@@ -43,6 +45,8 @@ rule prepare:
         runtime=120,
     log:
         "<logs>/prepare/{simulation}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     container:
         config["programs"].get("container")
     envmodules:
@@ -88,6 +92,8 @@ rule nuiscomp:
         runtime=1440,
     log:
         "<logs>/nuiscomp/{simulation}_{part}.log",
+    conda:
+        "../envs/nuinfer.yaml"
     container:
         config["programs"].get("container")
     envmodules:

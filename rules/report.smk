@@ -102,6 +102,13 @@ rule report:
             for name in OBSERVATION_FIGURES
             for path in every_observation(f"<results>/figures/{{tune}}/{{observation}}/{name}.png")
         ],
+        sources=expand("<results>/simulations/{s}/response.json", s=tuned_simulations(*SECTION_OF)),
+        ingests=expand("<results>/simulations/{s}/ingest.json", s=tuned_simulations("throws", "nuisance", "genie")),
+        tensions=expand("<results>/tensions/{tension}/tension.json", tension=config["tensions"]),
+        tension_captions=expand("<results>/figures/tensions/{tension}/captions.json", tension=config["tensions"]),
+        tension_figures=expand(
+            "<results>/figures/tensions/{tension}/{name}.png", tension=config["tensions"], name=TENSION_FIGURES
+        ),
         closures=every_draw("<results>/closure/{study}/{draw}/comparison.json"),
         coverages=expand("<results>/closure/{study}/coverage.json", study=coverage_studies()),
         closure_captions=closure_figures(),
@@ -126,6 +133,8 @@ rule report:
                 {"name": t, "label": e.get("label", t), **{k: e[k] for k in ("observations", "mode", "estimator")}}
                 for t, e in TUNES.items()
             ],
+            sources=report_sources(),
+            tensions=[{"name": t, "label": e.get("label", t)} for t, e in config["tensions"].items()],
             studies=[
                 {
                     "name": s,
@@ -149,7 +158,7 @@ rule report:
                 for e in ENSEMBLES
             ],
             scans=[{"name": s, "label": e.get("label", s)} for s, e in SCANS.items()],
-            throws={s: e["throws"] for s, e in config["simulations"].items()},
+            throws=report_throws(),
             seed=SEED,
         ),
         code=code_hash("nuinfer.steps.report"),
@@ -160,9 +169,10 @@ rule report:
     shell:
         "python -m nuinfer.steps.report --comparisons {input.comparisons:q} --calibrations {input.calibrations:q}"
         " --tune-captions {input.tune_captions:q} --tables {input.tables:q} --predictives {input.predictives:q}"
-        " --captions {input.captions:q} --closures {input.closures:q} --coverages {input.coverages:q}"
-        " --closure-captions {input.closure_captions:q} --cost {input.cost:q} --fits {input.fits:q}"
-        " --fit-coverages {input.fit_coverages:q} --fit-captions {input.fit_captions:q} --unions {input.unions:q}"
-        " --closed-forms {input.closed_forms:q} --ensemble-coverages {input.ensemble_coverages:q} --scans {input.scans:q}"
-        " --systematics-captions {input.systematics_captions:q} --output {output:q}"
-        " --settings {params.settings:q} 2>&1 | tee {log:q}"
+        " --captions {input.captions:q} --sources {input.sources:q} --ingests {input.ingests:q}"
+        " --tensions {input.tensions:q} --tension-captions {input.tension_captions:q}"
+        " --closures {input.closures:q} --coverages {input.coverages:q} --closure-captions {input.closure_captions:q}"
+        " --cost {input.cost:q} --fits {input.fits:q} --fit-coverages {input.fit_coverages:q}"
+        " --fit-captions {input.fit_captions:q} --unions {input.unions:q} --closed-forms {input.closed_forms:q}"
+        " --ensemble-coverages {input.ensemble_coverages:q} --scans {input.scans:q}"
+        " --systematics-captions {input.systematics_captions:q} --output {output:q} --settings {params.settings:q} 2>&1 | tee {log:q}"

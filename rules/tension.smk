@@ -1,37 +1,5 @@
 # Tunes of different measurements against each other.
 
-TENSION_FIGURES = ["matrix", "calibration"]
-
-
-def tension_files(pattern):
-    return lambda w: [pattern.format(tune=t) for t in config["tensions"][w.tension]["tunes"]]
-
-
-def tension_responses(wildcards):
-    tunes = [TUNES[t] for t in config["tensions"][wildcards.tension]["tunes"]]
-    return [f"<results>/simulations/{t['simulation']}/response.h5" for t in tunes]
-
-
-def tension_members(wildcards):
-    tunes = config["tensions"][wildcards.tension]["tunes"]
-    return [config["estimators"][TUNES[t]["estimator"]]["members"] for t in tunes]
-
-
-def tension_models(wildcards):
-    tunes = config["tensions"][wildcards.tension]["tunes"]
-    return [
-        f"<results>/tuning/{tune}/model_{i}/model.json"
-        for tune, n in zip(tunes, tension_members(wildcards))
-        for i in range(n)
-    ]
-
-
-def tension_whole(wildcards):
-    """The measurement that all of a tension's measurements are slices of: empty where they are not of one."""
-    entries = [config["measurements"][TUNES[t]["measurement"]] for t in config["tensions"][wildcards.tension]["tunes"]]
-    wholes = {entry.get("of") for entry in entries}
-    return [f"<results>/measurements/{whole}.h5" for whole in wholes if len(wholes) == 1 and whole]
-
 
 rule tension:
     """Predict each measurement from the posterior of each other one: a matrix of p-values, tested on pseudo-data."""

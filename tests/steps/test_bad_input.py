@@ -132,8 +132,9 @@ def report_arguments(tmp_path, *tunes):
         paths.append(tmp_path / f"{tune}.json")
         write_json(paths[-1], {"provenance": {"settings": json.dumps({"tune": tune})}})
     settings = {"tunes": [{"name": "a", "observations": []}, {"name": "b", "observations": []}]}
-    settings |= {"studies": [], "fits": [], "fit_coverages": []}
-    empty = ["--comparisons", "--tables", "--predictives", "--captions"]
+    settings |= {"sources": [], "tensions": [], "studies": [], "fits": [], "fit_coverages": []}
+    empty = ["--comparisons", "--tables", "--predictives", "--captions", "--sources", "--ingests"]
+    empty += ["--tensions", "--tension-captions"]
     empty += ["--closures", "--coverages", "--closure-captions", "--cost", "--fits", "--fit-coverages", "--fit-captions"]
     empty += ["--unions", "--closed-forms", "--ensemble-coverages", "--scans", "--systematics-captions"]
     return ["--calibrations", *paths, "--tune-captions", *paths, *empty, "--settings", json.dumps(settings)]

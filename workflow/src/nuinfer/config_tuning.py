@@ -259,5 +259,13 @@ def _check_tensions(config: Mapping) -> None:
         priors = [config["simulations"][t["simulation"]]["parameters"] for t in tunes]
         if any(p != priors[0] for p in priors):
             raise InputError(f"{where}: the tunes' simulations have different parameters or priors; give them the same")
+        labels = [config["tunes"][t].get("label", t) for t in tension["tunes"]]
+        if len(set(labels)) < len(labels):
+            raise InputError(f"{where}: two tunes have the same label; give each its own: {', '.join(labels)}")
+        if tension["pseudo_experiments"] > config["calibration"]["events"]:
+            raise InputError(
+                f"tensions.{name}.pseudo_experiments: {tension['pseudo_experiments']} wanted, but held-out throws are "
+                f"calibration.events = {config['calibration']['events']}"
+            )
         if len({t["likelihood"] for t in tunes}) > 1:
             raise InputError(f"{where}: the tunes have different likelihoods; give them the same")

@@ -32,12 +32,16 @@ Cell = str | int | float | bool | None | Verdict
 
 @dataclass(frozen=True)
 class Table:
-    """``header`` names the columns, ``rows`` are as long as it; ``title`` stands above, ``note`` below."""
+    """``header`` names the columns, ``rows`` are as long as it; ``title`` stands above, ``note`` below.
+
+    A ``tall`` table scrolls inside a box of limited height; on paper it is whole.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     title: str = ""
     note: str = ""
+    tall: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,8 +156,10 @@ def _table(table: Table, count: _Counter) -> str:
     rows = "\n".join(f"<tr>{''.join(_cell(c) for c in row)}</tr>" for row in table.rows)
     note = f'<p class="note">{_text(table.note)}</p>' if table.note else ""
     caption = f"<caption>Table {count.tables}. {_text(table.title)}</caption>"
+    # A box that scrolls must be reached by keyboard.
+    box = 'class="table tall" tabindex="0"' if table.tall else 'class="table"'
     return (
-        f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>{note}'
+        f'<div {box}><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>{note}'
     )
 
 

@@ -70,6 +70,8 @@ nav ol { margin: 0.3rem 0; padding-left: 1.4rem; }
 .warning ul { margin: 0.25rem 0 0; padding-left: 1.2rem; }
 .warning a { color: inherit; }
 .table { overflow-x: auto; margin: 1rem 0 0.3rem; }
+.tall { max-height: 24rem; overflow-y: auto; border: 1px solid var(--line); border-radius: 4px; padding: 0.4rem 0.6rem; }
+.tall td { overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: 0.9rem; }
 caption { text-align: left; padding: 0 0 0.3rem; color: var(--soft); }
 th, td {
@@ -93,5 +95,6 @@ dd { margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, Menlo, Conso
   figure, table, .warning { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   nav { border: 0; }
+  .tall { max-height: none; border: 0; }
 }
 """

@@ -7,6 +7,8 @@ from nuinfer.report_cells import fixed, in_text, percent
 
 LARGEST_ERROR = 0.02
 """A fitted response that misses unseen throws by more of a bin's content (rms) is warned of."""
+LOW_P = 0.01
+"""A p-value below this is marked."""
 
 
 def events_section(name: str, label: str, checks: Mapping) -> Section:
@@ -35,7 +37,7 @@ def throws_section(name: str, label: str, facts: Mapping, fitted: Mapping) -> Se
         tables.append(Table(["where", "why"], rows, f"Throws left out: all {len(rows)}", tall=True))
     warnings = [f"{name}: {line}" for line in facts["warnings"]]
     if facts["n_bad"]:
-        warnings.append(f"{name}: {facts['n_bad']} of {facts['n_read']} throws are bad and left out; each is listed with its fault")
+        warnings.append(f"{name}: {facts['n_bad']} of {facts['n_read']} throws are bad and left out; all are listed below")
     warnings += _badly_fitted(name, fitted)
     return Section(f"{name}: {label}", list(_said(facts)), tables, warnings=warnings)
 
@@ -50,7 +52,7 @@ def throws_summary_line(name: str, label: str, facts: Mapping, fitted: Mapping) 
 
 
 def _samples(samples: Mapping) -> Table:
-    rows = [[n, s["events"], s["cc0pi"], percent(s["cc0pi"] / s["events"]) if s["events"] else None] for n, s in samples.items()]
+    rows = [[n, s["events"], s["cc0pi"], percent(s["cc0pi"] / s["events"])] for n, s in samples.items()]
     return Table(["sample", "events", "CC0pi events", "[%]"], rows, "Event samples")
 
 
@@ -127,10 +129,6 @@ def _ranges(facts: Mapping) -> Table:
     return Table(header, rows, "Dials, physical values, and the prior", note)
 
 
-LOW_P = 0.01
-"""A p-value below this is marked, as everywhere in the report."""
-
-
 def _response(fitted: Mapping, statistical: Sequence[float | None] | None) -> Table:
     bins = sorted(r for r in fitted["rms_rel"] if r is not None)
     median = bins[len(bins) // 2] if bins else None
@@ -152,10 +150,11 @@ def _large(error: float | None) -> bool:
 
 
 def _badly_fitted(name: str, fitted: Mapping) -> Iterator[str]:
-    if _large(fitted["interpolation_error"]):
+    error = fitted["interpolation_error"]
+    if _large(error):
         yield (
-            f"{name}: the fitted response misses throws that it did not see by {in_text(percent(fitted['interpolation_error']))} "
-            f"% (rms) in its worst bin (wanted: {100 * LARGEST_ERROR:g} %); give more throws, or raise max_degree"
+            f"{name}: the fitted response misses throws that it did not see by {in_text(percent(error))} % (rms) in its worst "
+            f"bin (wanted: {100 * LARGEST_ERROR:g} %); give more throws, or raise max_degree"
         )
     if negative := fitted["negative_test_throws"]:
         yield (

@@ -17,8 +17,8 @@ def tension_section(name: str, label: str, facts: Mapping, pictures: Sequence[Pi
     labels = dict(zip(facts["tunes"], facts["labels"], strict=True))
     errors = "with the errors that they share" if facts["shared_errors"] else "with errors that are independent"
     said = (
-        f"The posterior given one measurement alone predicts another, {errors}. If the model holds and the parameters come from "
-        "the prior, these p-values are uniform."
+        f"The posterior given one measurement alone predicts another, {errors}. If the model holds and the parameters come "
+        "from the prior, these p-values are uniform."
     )
     tables = [_pairs(facts["pairs"], labels), _own_data(facts), _calibration(facts["pairs"], labels)]
     warnings = [line for pair in facts["pairs"] for line in _warned(name, pair, labels)]
@@ -35,11 +35,9 @@ def tension_summary_line(name: str, label: str, facts: Mapping) -> str:
 def _pairs(pairs: Sequence[Mapping], labels: Mapping[str, str]) -> Table:
     rows: list[list[Cell]] = []
     for pair in pairs:
-        p = Verdict(_bound(pair, f"{pair['p']:.3g}", "\u2264 "), pair["p"] >= LOW_P)
-        sigma = _bound(pair, fixed(pair["sigma"], 1), "\u2265 ")
         distances = [fixed(pair[key], 1) for key in ("distance", "expected")]
         named = [labels[pair[key]] for key in ("learned_from", "predicted")]
-        rows.append([*named, p, f"{pair['error']:.1g}", sigma, *distances, pair["n_bin"]])
+        rows.append([*named, *_p_cells(pair), _sigma(pair), *distances, pair["n_bin"]])
     header = ["learned from", "predicted", "p-value", "+-", "sigma", "distance", "expected", "bins"]
     note = (
         "Distance: squared Mahalanobis distance of the data from the predictive mean; expected: its mean over replicas. Sigma: "
@@ -49,10 +47,9 @@ def _pairs(pairs: Sequence[Mapping], labels: Mapping[str, str]) -> Table:
 
 
 def _own_data(facts: Mapping) -> Table:
-    own = zip(facts["labels"], (facts["p"][i][i] for i in range(len(facts["p"]))), strict=True)
-    rows: list[list[Cell]] = [
-        [label, Verdict(f"{p:.3g}", p >= LOW_P), f"{facts['errors'][i][i]:.1g}"] for i, (label, p) in enumerate(own)
-    ]
+    rows: list[list[Cell]] = []
+    for i, label in enumerate(facts["labels"]):
+        rows.append([label, *_p_cells({"p": facts["p"][i][i], "error": facts["errors"][i][i]})])
     return Table(["measurement", "p-value", "+-"], rows, "Goodness of fit to a measurement's own data")
 
 
@@ -84,10 +81,20 @@ def _which(pair: Mapping, labels: Mapping[str, str]) -> str:
 
 
 def _p(pair: Mapping) -> str:
-    p, sigma = _bound(pair, f"{pair['p']:.3g}", "\u2264 "), _bound(pair, fixed(pair["sigma"], 1), "\u2265 ")
-    return f"{p} +- {pair['error']:.1g} ({sigma} sigma)"
+    p, error = _p_cells(pair)
+    return f"{p.text} ({_sigma(pair)} sigma)" if error is None else f"{p.text} +- {error} ({_sigma(pair)} sigma)"
 
 
-def _bound(pair: Mapping, written: str, sign: str) -> str:
-    """Return ``written`` as a bound where no replica lies as far out as the data: p and its error are equal then."""
-    return sign + written if pair["error"] >= pair["p"] * (1.0 - 1e-6) else written
+def _p_cells(pair: Mapping) -> tuple[Verdict, str | None]:
+    """Return p and its error as they are written; a bound has none."""
+    good, written = pair["p"] >= LOW_P, f"{pair['p']:.3g}"
+    return (Verdict(f"\u2264 {written}", good), None) if _is_bound(pair) else (Verdict(written, good), f"{pair['error']:.1g}")
+
+
+def _sigma(pair: Mapping) -> str:
+    return f"\u2265 {fixed(pair['sigma'], 1)}" if _is_bound(pair) else fixed(pair["sigma"], 1)
+
+
+def _is_bound(pair: Mapping) -> bool:
+    """Whether no replica lies as far out as the data: p and its error are equal then."""
+    return pair["error"] >= pair["p"] * (1.0 - 1e-6)

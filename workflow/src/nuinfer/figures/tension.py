@@ -107,7 +107,7 @@ def _cell(
 def _number(p: float, error: float, bound: bool) -> str:
     """Write p with its error in units of the last digit, 0.034(4), or as a bound."""
     if bound:
-        return rf"$\leq$ {p:.1g}"
+        return rf"$\leq$ {p:.2g}"
     if not error > 0.0:
         return f"{p:.2g}"
     digits = max(0, int(-np.floor(np.log10(error))))
@@ -145,7 +145,7 @@ def calibration_figure(p_values: Mapping[str, np.ndarray], probability: float = 
     )
     columns = min(len(rows), 4)
     n_row = -(-len(rows) // columns)
-    width = DOUBLE_IN if columns > 2 else SINGLE_IN
+    width = DOUBLE_IN if columns > 1 else SINGLE_IN
     height, left, gap = 0.5 + 1.75 * n_row, 0.62, 0.18
     figure = new_figure(width, height)
     panel = (width - left - 0.1 - (columns - 1) * gap) / columns

@@ -15,7 +15,7 @@ def figures_tension(tension: Path, captions: Path, settings: dict) -> None:
     facts = read_json(tension)
     labels = dict(zip(facts["tunes"], facts["labels"], strict=True))
     tested = {
-        f"{labels[pair['learned_from']]} to {labels[pair['predicted']]}": np.array(pair["pseudo_p_values"])
+        f"{labels[pair['learned_from']]}\nto {labels[pair['predicted']]}": np.array(pair["pseudo_p_values"])
         for pair in facts["pairs"]
     }
     n = len(facts["pairs"][0]["pseudo_p_values"])

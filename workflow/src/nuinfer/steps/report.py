@@ -10,7 +10,9 @@ from nuinfer.io.provenance import provenance
 from nuinfer.report import Picture, ReportContent, Section, Table, render
 from nuinfer.report_closure import cost_section, overview, study_section, summary_line
 from nuinfer.report_oscillation import coverage_section, fit_section, fit_summary_line
+from nuinfer.report_sources import events_section, throws_section, throws_summary_line
 from nuinfer.report_systematics import effects_section, ensemble_section, scan_section, systematics_summary_line
+from nuinfer.report_tension import tension_section, tension_summary_line
 from nuinfer.report_tune import calibration_section, observation_section
 from nuinfer.steps.cli import run
 
@@ -22,6 +24,10 @@ def report(
     tables: list[Path],
     predictives: list[Path],
     captions: list[Path],
+    sources: list[Path],
+    ingests: list[Path],
+    tensions: list[Path],
+    tension_captions: list[Path],
     closures: list[Path],
     coverages: list[Path],
     closure_captions: list[Path],
@@ -39,6 +45,8 @@ def report(
 ) -> None:
     """Gather tables and figures; the lists follow the order of ``settings["tunes"]`` and of their observations.
 
+    ``sources`` (checks of responses) follow ``settings["sources"]``, ``ingests`` those of them that are throws, and
+    ``tensions`` and ``tension_captions`` follow ``settings["tensions"]``.
     ``closures`` follow ``settings["studies"]`` and their draws, ``coverages`` the studies that have one;
     ``closure_captions``, ``fit_captions`` and ``systematics_captions`` are told apart by their folders; ``fits`` and
     ``fit_coverages`` follow ``settings["fits"]`` and ``settings["fit_coverages"]``; ``unions`` and ``scans`` follow
@@ -61,18 +69,22 @@ def report(
             f"{name} ({tune['label']}): mean KL gap to the exact posterior {gap['mean']:.3f} +- {gap['error']:.3f} nat, "
             f"median importance efficiency {efficiency:.2f}, joint coverage at 68.3 % {numbers['joint']['coverage_1sigma']:.3f}"
         )
+    tensed, lines = _tensions(tensions, tension_captions, settings["tensions"])
+    summary += lines
     studies, lines = _studies(closures, coverages, closure_captions, cost, settings["studies"])
     summary += lines
     oscillation, lines = _oscillation(fits, fit_coverages, fit_captions, settings)
     summary += lines
     systematics, lines = _systematics(unions, closed_forms, ensemble_coverages, scans, systematics_captions, settings)
     summary += lines
+    origins, lines = _sources(sources, ingests, settings["sources"])
+    summary += lines
     records = [read_json(path) for path in comparisons]
     record = provenance("nuinfer.steps.report", settings, settings["seed"])
     content = ReportContent(
         settings["title"],
         summary,
-        [*tunes, *studies, *oscillation, *systematics, _generator_section(records, settings["throws"])],
+        [*tunes, *tensed, *studies, *oscillation, *systematics, *origins, _generator_section(records, settings["throws"])],
         provenance={**{k: str(v) for k, v in record.items() if k not in ("settings", "versions")}, **_versions(record)},
     )
     with replacing(output) as temporary:
@@ -86,6 +98,36 @@ def _of(numbers: dict, path: Path, **expected: str) -> dict:
     if wrong:
         raise InputError(f"{path}: made for {wrong}, listed for {expected}; give the files in the order of the tunes")
     return numbers
+
+
+def _tensions(found: list[Path], captions: list[Path], tensions: list[dict]) -> tuple[list[Section], list[str]]:
+    """Return the chapter on tensions between measurements (none without any) and the summary's lines on it."""
+    parts, lines = [], []
+    for tension, path, caption in zip(tensions, found, captions, strict=True):
+        name, label = tension["name"], tension["label"]
+        facts = _of(read_json(path), path, tension=name)
+        parts.append(tension_section(name, label, facts, pictures(caption)))
+        lines.append(tension_summary_line(name, label, facts))
+    return ([Section("Tensions between measurements", parts=parts)] if parts else []), lines
+
+
+def _sources(checks: list[Path], ingests: list[Path], sources: list[dict]) -> tuple[list[Section], list[str]]:
+    """Return the chapter on where throws come from (none for the built-in generator alone) and the summary's lines on it."""
+    ingested = iter(ingests)
+    parts, lines = [], []
+    for source, path in zip(sources, checks, strict=True):
+        name, label = source["name"], source["label"]
+        if path.parent.name != name:
+            raise InputError(f"{path}: listed for the simulation {name}; give the files in the order of the simulations")
+        checked = read_json(path)
+        if source["source"] == "events":
+            parts.append(events_section(name, label, checked))
+            continue
+        path = next(ingested)
+        facts = _of(read_json(path), path, simulation=name)
+        parts.append(throws_section(name, label, facts, checked))
+        lines.append(throws_summary_line(name, label, facts, checked))
+    return ([Section("Sources of throws", parts=parts)] if parts else []), lines
 
 
 def _studies(
@@ -178,7 +220,7 @@ def _generator_section(records: list[dict], throws: dict) -> Section:
     for record in records:
         paragraphs.append(
             f"Flux-averaged CC0pi cross section at the defaults: {record['total_1e38cm2']:.4f}e-38 cm2 / nucleon; largest "
-            f"relative error of the axial-mass interpolation {record['interpolation_error']:.1e}."
+            f"relative error of the response's curves {record['interpolation_error']:.1e}."
         )
         rows = [[k, v["n_bin"], v["full"], v["diagonal"]] for k, v in record["chi2_at_defaults"].items()]
         if rows:
@@ -194,7 +236,8 @@ def _generator_section(records: list[dict], throws: dict) -> Section:
         if record["absent"]:
             paragraphs.append(f"Not compared, for want of the files: {', '.join(record['absent'])}.")
     counts = [[k, *(v[s] for s in ("design", "train", "validation", "test"))] for k, v in throws.items()]
-    tables.append(Table(["simulation", "design", "train", "validation", "test"], counts, "Throws"))
+    if counts:
+        tables.append(Table(["simulation", "design", "train", "validation", "test"], counts, "Throws"))
     return Section("The generator", paragraphs, tables)
 
 

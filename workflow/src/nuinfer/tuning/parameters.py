@@ -160,8 +160,8 @@ def to_physical(known: Parameter, values: np.ndarray, convention: str) -> np.nda
     clamped = ~np.isclose(back, values, rtol=1e-9, atol=1e-9)
     if clamped.any():
         raise InputError(
-            f"{known.dial}: dial {values[clamped][0]:g} is clamped by the generator to {back[clamped][0]:g} ({clamped.sum()} throws); "
-            "remove these throws, or correct the convention"
+            f"{known.dial}: dial {values[clamped][0]:g} is clamped by the generator to {back[clamped][0]:g} "
+            f"({clamped.sum()} throws); remove these throws, or correct the convention"
         )
     return physical
 

@@ -142,7 +142,8 @@ def _variance(terms: Sequence[EventTerm], filled: Sequence[Filled], area: np.nda
             bent = [terms[f.term] for f in (one, other) if terms[f.term].curve]
             if len({t.curve for t in bent}) > 1:
                 raise InputError(
-                    f"sample {one.sample}: two terms bend the same events in different ways; give them one curve, or samples of their own"
+                    f"sample {one.sample}: two terms bend the same events in different ways; "
+                    "give them one curve, or samples of their own"
                 )
             twice = 1.0 if one is other else 2.0
             product = _sums(one.bins[here], twice * one.weights[:, here] * other.weights[:, there], len(area) - 1)
@@ -166,8 +167,8 @@ def leave_one_out(term: EventTerm, sums: np.ndarray, squares: np.ndarray) -> dic
         rows.append(
             {
                 "value": float(values[left]),
-                "largest_sigma": float(np.max(off[full] / sigma)),
-                "largest_rel": float(np.max(off[full] / sums[left, :-1][full])),
+                "largest_sigma": float(np.max(off[full] / sigma, initial=0.0)),
+                "largest_rel": float(np.max(off[full] / sums[left, :-1][full], initial=0.0)),
                 "n_bins": int(full.sum()),
                 "n_bins_within_1_sigma": int(np.sum(off[full] <= sigma)),
             }
@@ -197,8 +198,9 @@ def curve_differences(response: Response, terms: Sequence[EventTerm]) -> list[di
         theta = np.array([[v, *(float(kind == "linear") for _, kind in other.factors)] for v in values])
         error = np.sqrt(response.simulation_variance(theta, names)[:, full]) / response.predict(theta, names)[:, full]
         off = np.abs(ratio[0] / ratio[1] - 1.0)
-        ends = {"values": values.tolist(), "largest_rel": off.max(axis=1).tolist()}
-        found.append(
-            {"component": one.component, "parameter": name, **ends, "largest_sigma": (off / error).max(axis=1).tolist()}
-        )
+        largest = {
+            "largest_rel": off.max(axis=1, initial=0.0).tolist(),
+            "largest_sigma": (off / error).max(axis=1, initial=0.0).tolist(),
+        }
+        found.append({"component": one.component, "parameter": name, "values": values.tolist(), **largest})
     return found
