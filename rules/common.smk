@@ -18,7 +18,8 @@ from nuinfer.errors import InputError
 from nuinfer.workflow import as_json, chunk_names, chunk_range, code_hash
 
 # Steps find the package in the checkout, also inside an environment that --sdm made (braces: Snakemake formats it).
-shell.prefix(f"export PYTHONPATH={shlex.quote(sys.path[0])}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
+# A prefix replaces Snakemake's own, which makes a step fail though its output goes through tee.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 
 try:
     config = checked(config, CHECKOUT / "workflow/schemas/config.schema.yaml", Path.cwd())

@@ -135,7 +135,8 @@ def program_shell(name):
 
     setup = config["programs"]["setup"]
     programs = Programs(*(config["programs"][key] for key in ("gevgen", "prepare", "nuiscomp")))
-    return "\n".join([*([setup] if setup else []), require_command(programs, name)])
+    # A user's set-up script need not be fit for bash's strict mode.
+    return "\n".join([*(["set +eu", setup, "set -eu"] if setup else []), require_command(programs, name)])
 
 
 def genie_settings(wildcards):

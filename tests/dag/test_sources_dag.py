@@ -103,6 +103,7 @@ def test_the_printed_commands_are_those_of_nuisance(workdir):
     assert planned(output) == {"cards": 1, "nuiscomp": 1}
     command = commands(output, "nuiscomp")[0]
     assert 'apptainer exec image.sif nuiscomp -n 20000 -c "$folder/$name.xml" -o "$folder/.$name.part.root"' in command
+    assert "set +eu\nsource /cvmfs/setup.sh\nset -eu" in command
     assert command.index("source /cvmfs/setup.sh") < command.index("command -v apptainer") < command.index("image.sif")
     assert "done < results/production/big/399/throws.txt" in command
     assert "setabstwk" not in command

@@ -418,3 +418,14 @@ def test_a_missing_program_is_named(cluster, missing):
     assert done.returncode != 0
     assert f"error: no_such_{missing} is not installed here" in done.stdout + done.stderr
     assert f"set programs: {missing} to its path" in done.stdout + done.stderr
+    assert "Waiting at most" not in done.stdout + done.stderr  # the failure itself is seen, not the file that is not there
+
+
+def test_half_a_file_of_a_program_that_fails_is_not_used(cluster):
+    config = production(str(DOUBLES / "nuiscomp"))
+    broken = cluster / "prepare.sh"
+    broken.write_text('#!/bin/sh\nfor last; do :; done\necho half > "$last"\nexit 1\n')
+    broken.chmod(0o755)
+    config["programs"]["prepare"] = str(broken)
+    done = snakemake(cluster, config, "--", "results/production/made/0/files.txt")
+    assert done.returncode != 0 and not (cluster / "results/production/made/events.nuis.root").exists()

@@ -1,6 +1,6 @@
 """Checks of the tuning side of a configuration: sources of throws, measurements, tunes, tensions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ def check_tuning(config: Mapping, root: Path) -> None:
 
     Files are looked for where a tune uses them.
     """
+    tunes = config["tunes"].values()
+    used = {t["simulation"] for t in tunes}
+    used |= {config["measurements"].get(t.get("measurement"), {}).get("simulation") for t in tunes}
     for name, simulation in config["simulations"].items():
-        used = any(t["simulation"] == name for t in config["tunes"].values())
-        _check_simulation(f"simulations.{name}", simulation, root if used else None)
+        _check_simulation(f"simulations.{name}", simulation, root if name in used else None)
     _check_measurements(config, root)
     _check_tunes(config)
     _check_tensions(config)
@@ -116,6 +118,8 @@ def _check_table(where: str, simulation: Mapping, box: Any, root: Path | None) -
 
 
 def _check_nuisance(where: str, simulation: Mapping, box: Any, root: Path | None) -> None:
+    from nuinfer.tuning.sources.dial_values import FromCard, FromName
+
     section = simulation["nuisance"]
     _check_files(where, section, root)
     dials = section["dials"]
@@ -127,11 +131,16 @@ def _check_nuisance(where: str, simulation: Mapping, box: Any, root: Path | None
         raise InputError(f"{where}.dials: '{ways[0]}' {verb} 'columns', the dials' names")
     if ways == ["table"]:
         _there(f"{where}.dials.table", dials["table"], root)
-    if "columns" in dials:
-        _check_dials(f"{where}.dials.columns", dials["columns"], box)
+    try:
+        columns = FromName(dials["name"]).columns if ways == ["name"] else tuple(dials["columns"])
+        if ways == ["card"]:
+            FromCard(columns, dials["card"])
+    except InputError as error:
+        raise InputError(f"{where}.dials: {error}") from None
+    _check_dials(f"{where}.dials", columns, box)
 
 
-def _check_dials(where: str, dials: list[str], box: Any) -> None:
+def _check_dials(where: str, dials: Sequence[str], box: Any) -> None:
     for known in box.parameters:
         if not {known.name, known.dial} & set(dials):
             raise InputError(
@@ -269,3 +278,14 @@ def _check_tensions(config: Mapping) -> None:
             )
         if len({t["likelihood"] for t in tunes}) > 1:
             raise InputError(f"{where}: the tunes have different likelihoods; give them the same")
+        _check_shared(where, [t["measurement"] for t in tunes], config["measurements"])
+
+
+def _check_shared(where: str, names: Sequence[str], measurements: Mapping) -> None:
+    """Measurements share no data, and errors all of them (as slices of one whole) or none: anything else would be ignored."""
+    wholes = [measurements[name].get("of", name) for name in names]
+    for name, whole in zip(names, wholes, strict=True):
+        if names.count(name) > 1 or (whole == name and wholes.count(name) > 1):
+            raise InputError(f"{where}: {name} would be compared with itself or a part of itself; give different measurements")
+    if 1 < len(set(wholes)) < len(wholes):
+        raise InputError(f"{where}: some measurements are slices of one, others are not; make a tension of its slices alone")
