@@ -25,6 +25,7 @@ from nuinfer.seeds import stream  # noqa: E402
 from nuinfer.tuning.sources.cards import CardSettings, card_text  # noqa: E402
 from nuinfer.tuning.sources.tables import TableLayout  # noqa: E402
 from nuinfer.tuning.sources.text import read_text  # noqa: E402
+from nuinfer.workflow import state_of  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -111,6 +112,7 @@ def main() -> None:
         folder = Path(name)
         write_files(folder / "files", args.files)
         section = {"files": [f"{folder}/files/*.root"], "range": [0, args.files], "sample": SAMPLE}
+        section |= {"state": state_of(sorted((folder / "files").glob("*.root"))), "absolute": False}
         section["dials"] = {"card": "{stem}.xml", "columns": list(RANGES)}
         small = {"validation": args.files // 10, "test": args.files // 10}
         found = {"nuisance": {"files": args.files} | ingested(folder, {"nuisance": section}, small)}

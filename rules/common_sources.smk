@@ -2,7 +2,7 @@
 import glob
 
 from nuinfer.config_tuning import RESPONSE_SOURCES, SECTION_OF
-from nuinfer.workflow import SPLITS, digest
+from nuinfer.workflow import SPLITS, state_of
 
 
 def simulations_from(*sources):
@@ -22,11 +22,6 @@ def section_of(wildcards):
 def matching(patterns):
     """Files of the patterns in a fixed order: that of the patterns, sorted within each."""
     return [path for pattern in patterns for path in sorted(glob.glob(pattern))]
-
-
-def state_of(paths):
-    """A hash of the files' names, sizes and times: thousands of them are too many for a rule's inputs."""
-    return digest([[p, s.st_size, s.st_mtime_ns] for p in paths for s in [Path(p).stat()]])
 
 
 def cards_beside(paths, dials):
@@ -75,12 +70,22 @@ def read_settings(wildcards):
     if entry["source"] == "genie":
         listed = Path(config["pathvars"]["results"], "production", wildcards.simulation, wildcards.part, "files.txt")
         dials = {"card": "{stem}.xml", "columns": genie_dials(entry)}
-        return {**common, "nuisance": {"list": str(listed), "sample": section["sample"], "dials": dials}}
+        absolute = entry["genie"]["convention"] == "absolute"
+        part = {"list": str(listed), "sample": section["sample"], "dials": dials, "absolute": absolute}
+        return {**common, "nuisance": part}
     size, files = entry["throws"]["chunk"], matching(section["files"])
     mine = files[int(wildcards.part) * size : (int(wildcards.part) + 1) * size]
     names = {"files": section["files"], "range": [int(wildcards.part) * size, int(wildcards.part) * size + len(mine)]}
-    state = state_of([*mine, *cards_beside(mine, section["dials"])])
-    return {**common, "state": state, "nuisance": {**section, **names}}
+    cards = state_of(cards_beside(mine, section["dials"]))
+    part = {**section, **names, "state": state_of(mine), "cards": cards, "absolute": entry["nuisance"]["convention"] == "absolute"}
+    return {**common, "nuisance": part}
+
+
+def split_counts(wildcards):
+    """Throws of every split; of a production's the train throws are what is left, since some may be bad."""
+    entry = simulation_config(wildcards)
+    wanted = {k: v for k, v in entry["throws"].items() if k in SPLITS}
+    return {k: v for k, v in wanted.items() if k != "train" or entry["source"] != "genie"}
 
 
 SOURCE_LABELS = {
@@ -136,7 +141,10 @@ def program_shell(name):
     setup = config["programs"]["setup"]
     programs = Programs(*(config["programs"][key] for key in ("gevgen", "prepare", "nuiscomp")))
     # A user's set-up script need not be fit for bash's strict mode.
-    return "\n".join([*(["set +eu", setup, "set -eu"] if setup else []), require_command(programs, name)])
+    failed = "{ echo 'error: programs.setup failed: correct it in the configuration' >&2; exit 2; }"
+    # Lines of their own: a set-up may end in a line end or a comment.
+    made = ["set +eu", "{", setup, f"}} || {failed}", "set -eu"] if setup else []
+    return "\n".join([*made, require_command(programs, name)])
 
 
 def genie_settings(wildcards):

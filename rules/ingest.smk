@@ -66,7 +66,7 @@ rule ingest:
             parameters=simulation_config(w)["parameters"],
             convention=simulation_config(w)[section_of(w)]["convention"],
             units=simulation_config(w)[section_of(w)].get("units", "cm2"),
-            counts={k: v for k, v in simulation_config(w)["throws"].items() if k in SPLITS},
+            counts=split_counts(w),
             drop_momentum_overflow=simulation_config(w)["bins"]["drop_momentum_overflow"],
             on_bad_throw=simulation_config(w)["on_bad_throw"],
             check_prior=simulation_config(w)["check_prior"],

@@ -1,4 +1,5 @@
 # Throws made by GENIE and NUISANCE on a batch system: events once, then chunks of cards, each predicted by nuiscomp.
+# Snakemake compares no params that are made of inputs or outputs with those of an earlier run: hence `compared`.
 
 
 rule generate:
@@ -13,6 +14,7 @@ rule generate:
     params:
         guard=lambda w: program_shell("gevgen"),
         command=lambda w, output: gevgen(w, output[0]),
+        compared=lambda w: gevgen(w, "OUTPUT"),
     resources:
         mem_mb=4000,
         runtime=1440,
@@ -40,6 +42,7 @@ rule prepare:
     params:
         guard=lambda w: program_shell("prepare"),
         command=lambda w, input, output: prepare_events(w, input.events, output[0]),
+        compared=lambda w: prepare_events(w, "INPUT", "OUTPUT"),
     resources:
         mem_mb=4000,
         runtime=120,
@@ -87,6 +90,7 @@ rule nuiscomp:
     params:
         guard=lambda w: program_shell("nuiscomp"),
         command=lambda w, input, output: predict_throws(w, input, output[0]),
+        compared=lambda w: [config["programs"]["nuiscomp"], genie_of(w).get("max_events")],
     resources:
         mem_mb=4000,
         runtime=1440,

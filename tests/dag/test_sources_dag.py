@@ -103,10 +103,46 @@ def test_the_printed_commands_are_those_of_nuisance(workdir):
     assert planned(output) == {"cards": 1, "nuiscomp": 1}
     command = commands(output, "nuiscomp")[0]
     assert 'apptainer exec image.sif nuiscomp -n 20000 -c "$folder/$name.xml" -o "$folder/.$name.part.root"' in command
-    assert "set +eu\nsource /cvmfs/setup.sh\nset -eu" in command
+    assert "set +eu\n{\nsource /cvmfs/setup.sh\n} || { echo 'error: programs.setup failed" in command
     assert command.index("source /cvmfs/setup.sh") < command.index("command -v apptainer") < command.index("image.sif")
     assert "done < results/production/big/399/throws.txt" in command
     assert "setabstwk" not in command
+
+
+@pytest.mark.parametrize(("setup", "code"), [("X=1", 0), ("X=1 # a remark", 0), ("false\nX=1\n", 0), ("X=1\nfalse", 2)])
+def test_a_set_up_that_fails_ends_the_job(workdir, setup, code):
+    """The printed lines, run by bash up to the program: several lines, an end and a remark are no failures."""
+    config = with_event_file(workdir)
+    config["programs"] = {"setup": setup}
+    output = plan(workdir, config, "results/production/big/0/files.txt", options=["-p"])
+    lines = commands(output, "nuiscomp")[0].split("command -v")[0].removeprefix("(") + 'echo "X is $X"'
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", lines], capture_output=True, text=True, check=False)
+    assert done.returncode == code and done.stdout == ("" if code else "X is 1\n")
+    assert ("error: programs.setup failed: correct it in the configuration" in done.stderr) == bool(code)
+
+
+def settings_of(command):
+    """The settings that a step is given."""
+    return json.loads(shlex.split(command.split("2>&1")[0].split("--settings")[1])[0])
+
+
+def test_a_production_trains_on_what_its_bad_throws_leave(already_read):
+    """Other sources take the number that is asked for, and all others where none is."""
+    output = plan(already_read, with_event_file(already_read), "results/simulations/big/response.h5", options=["-p"])
+    assert settings_of(commands(output, "ingest")[0])["counts"] == {"validation": 15000, "test": 5000}
+    for throws in ({"validation": 20, "test": 21}, {"train": 100, "validation": 20, "test": 20}):
+        output = plan(already_read, nuisance(throws={**throws, "chunk": 2}), TARGET, options=["-p"])
+        assert settings_of(commands(output, "ingest")[0])["counts"] == throws
+
+
+def test_the_command_with_its_events_is_in_the_cards(workdir):
+    """What a job compares with the cards of an earlier one."""
+    target = "results/production/big/0/files.txt"
+    every, limited = (
+        commands(plan(workdir, with_event_file(workdir, **limit), target, options=["-p"]), "nuiscomp")[0]
+        for limit in ({}, {"max_events": 20000})
+    )
+    assert "<!-- %s -->" in every and '"$dials" nuiscomp)' in every and "\"$dials\" 'nuiscomp -n 20000')" in limited
 
 
 @pytest.mark.parametrize("convention", ["reweight3", "reweight2", "absolute"])
@@ -183,23 +219,28 @@ def nuisance(**entries):
 TARGET = "results/simulations/mine/response.h5"
 
 
-@pytest.fixture(scope="module")
-def touched(tmp_path_factory):
-    """A working directory for which Snakemake believes that five files went through: empty results, touched."""
-    workdir = linked(tmp_path_factory.mktemp("touched") / "run")
-    (workdir / "throws").mkdir()
-    for i in range(5):
-        (workdir / f"throws/throw_{i}.root").touch()
-        (workdir / f"throws/throw_{i}.xml").touch()
-    made = plan(workdir, nuisance(), TARGET, options=["--quiet", "host"])
+def touch_results(workdir, config, target):
+    """Make Snakemake believe that all of ``target`` was made: empty results, touched."""
+    made = plan(workdir, config, target, options=["--quiet", "host"])
     for line in made.splitlines():
         if line.startswith("    output: "):
             for name in line.split(": ")[1].split(", "):
                 (workdir / name).parent.mkdir(parents=True, exist_ok=True)
                 (workdir / name).touch()
-    done = snakemake(workdir, "--touch", "--cores", "1", "--configfile", str(workdir / "mine.yaml"), "--forceall", "--", TARGET)
+    done = snakemake(workdir, "--touch", "--cores", "1", "--configfile", str(workdir / "mine.yaml"), "--forceall", "--", target)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert planned(plan(workdir, nuisance(), TARGET)) == {}
+    assert planned(plan(workdir, config, target)) == {}
+
+
+@pytest.fixture(scope="module")
+def touched(tmp_path_factory):
+    """A working directory for which Snakemake believes that five files went through."""
+    workdir = linked(tmp_path_factory.mktemp("touched") / "run")
+    (workdir / "throws").mkdir()
+    for i in range(5):
+        (workdir / f"throws/throw_{i}.root").touch()
+        (workdir / f"throws/throw_{i}.xml").touch()
+    touch_results(workdir, nuisance(), TARGET)
     return workdir
 
 
@@ -207,6 +248,26 @@ def touched(tmp_path_factory):
 def already_read(touched, tmp_path):
     """A copy of it, times and all, to be changed."""
     return Path(shutil.copytree(touched, tmp_path / "run", symlinks=True))
+
+
+def test_a_production_makes_again_what_a_change_touches(workdir):
+    """Events for a change of their generation, predictions for one of nuiscomp's, cards for their own."""
+    for name in ("flux.root", "splines.xml"):
+        (workdir / name).touch()
+    target = "results/production/big/0/files.txt"
+
+    def changed(programs=None, **genie):
+        given = {"splines": "splines.xml", "throws": {"train": 100, "validation": 20, "test": 20, "chunk": 140}, **genie}
+        return production(**given) | {"programs": programs or {}}
+
+    touch_results(workdir, changed(), target)
+    for config, expected in (
+        (changed(events=5000), {"generate": 1, "prepare": 1, "nuiscomp": 1}),
+        (changed(max_events=5000), {"nuiscomp": 1}),
+        (changed({"nuiscomp": "nuiscomp -q seed=1"}), {"nuiscomp": 1}),
+        (changed(convention="absolute"), {"cards": 1, "nuiscomp": 1}),
+    ):
+        assert planned(plan(workdir, config, target)) == expected
 
 
 def parts(output):
@@ -240,10 +301,13 @@ def test_a_changed_prior_reads_nothing_again(already_read):
     assert changed == {"ingest": 1, "surrogate": 1}
 
 
-def test_a_changed_convention_reads_nothing_again(already_read):
+def test_a_changed_convention_reads_again_only_what_cards_must_say(already_read):
+    """Between releases of Reweight cards look alike; absolute dials are set in them, which reading compares."""
     config = nuisance()
-    config["simulations"]["mine"]["nuisance"]["convention"] = "absolute"
+    config["simulations"]["mine"]["nuisance"]["convention"] = "reweight2"
     assert planned(plan(already_read, config, TARGET)) == {"ingest": 1, "surrogate": 1}
+    config["simulations"]["mine"]["nuisance"]["convention"] = "absolute"
+    assert planned(plan(already_read, config, TARGET)) == {"read_throws": 3, "ingest": 1, "surrogate": 1}
 
 
 def test_a_changed_degree_fits_alone(already_read):

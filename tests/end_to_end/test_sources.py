@@ -28,7 +28,7 @@ from nuinfer.io.simulations import read_simulations
 from nuinfer.physics.constants import MUON_MASS_GEV
 from nuinfer.tuning.parameters import PARAMETERS, physical_to_dial
 from nuinfer.tuning.sources.cards import CardSettings, card_text, dials_of
-from nuinfer.tuning.surrogate import fit_surrogate
+from nuinfer.tuning.surrogate_fit import fit_surrogate
 
 ROOT = Path(__file__).resolve().parents[2]
 DOUBLES = ROOT / "tests" / "doubles"
@@ -197,15 +197,22 @@ def finished(tmp_path_factory):
     return folder
 
 
+def sorted_rows(simulations):
+    """The throws' places in the order of their first parameter: files come out shuffled."""
+    return np.argsort(simulations.theta[:, 0])
+
+
 def found(folder, name):
     return read_simulations(folder / f"results/simulations/{name}/simulations.h5")
 
 
 def test_a_table_comes_out_as_it_went_in(finished):
     simulations, report = found(finished, "throws"), read_json(finished / "results/simulations/throws/ingest.json")
-    np.testing.assert_allclose(simulations.theta, thrown(), rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(simulations.prediction, truth()(thrown()), rtol=6e-7)
-    np.testing.assert_allclose(toy_prior().from_unit(simulations.u), thrown(), rtol=1e-12, atol=1e-12)
+    rows, given = sorted_rows(simulations), thrown()[np.argsort(thrown()[:, 0])]
+    np.testing.assert_allclose(simulations.theta[rows], given, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(simulations.prediction[rows], truth()(given), rtol=6e-7)
+    np.testing.assert_allclose(toy_prior().from_unit(simulations.u[rows]), given, rtol=1e-12, atol=1e-12)
+    assert not np.allclose(simulations.theta, thrown())
     assert report["n_read"] == report["n_used"] == N and report["n_bad"] == report["n_left_over"] == 0
     assert report["splits"] == {"train": N - 100, "validation": 50, "test": 50}
 
@@ -248,9 +255,10 @@ def test_posterior_of_a_mock_from_a_table(finished):
 def test_files_of_nuiscomp_come_out_as_they_went_in(finished):
     """The dials go another way (cards, setabstwk), all bins are in the files; two files are bad, and only these are lost."""
     simulations, report = found(finished, "nuisance"), read_json(finished / "results/simulations/nuisance/ingest.json")
-    good = np.delete(np.arange(N), [17, 200])
-    np.testing.assert_allclose(simulations.theta, thrown()[good], rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(simulations.prediction, truth()(thrown())[good], rtol=1e-14)
+    given = np.delete(thrown(), [17, 200], axis=0)
+    rows, given = sorted_rows(simulations), given[np.argsort(given[:, 0])]
+    np.testing.assert_allclose(simulations.theta[rows], given, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(simulations.prediction[rows], truth()(given), rtol=1e-14)
     bad = {Path(b["where"]).name: b["why"] for b in report["bad"]}
     assert report["n_bad"] == 2 and set(bad) == {"throw_0017.root", "throw_0200.root"}
     assert "truncated" in bad["throw_0017.root"] and "bin 0 is nan" in bad["throw_0200.root"]
@@ -408,6 +416,22 @@ def test_a_production_goes_on_where_it_broke_off(cluster, nuiscomp):
     for name, expected in before.items():
         for key, values in arrays(cluster / f"results/simulations/made/{name}.h5").items():
             assert np.array_equal(values, expected[key]), key
+
+    # A throw that cannot be read costs one train throw, where the user wants it left out.
+    config["simulations"]["made"]["on_bad_throw"] = "drop"
+    bad = cluster / "results/production/made/0/throws/throw_00000003.root"
+    bad.write_bytes(bad.read_bytes()[:1000])
+    nuiscomp.calls.clear()
+    succeeds(cluster, config, "results/simulations/made/simulations.h5")
+    report = read_json(cluster / "results/simulations/made/ingest.json")
+    assert report["splits"] == {"train": 99, "validation": 20, "test": 20} and report["n_bad"] == 1
+    assert nuiscomp.calls == []
+
+    # With fewer events a prediction is another one, although its card asks for the same dials.
+    config["simulations"]["made"]["genie"]["max_events"] = 500
+    succeeds(cluster, config, "results/production/made/1/files.txt")
+    assert sorted(nuiscomp.calls) == [f"throw_{i:08d}" for i in range(70, 140)]
+    assert "-n 500 -->" in (last / "throw_00000090.xml").read_text()
 
 
 @pytest.mark.parametrize("missing", ["gevgen", "prepare", "nuiscomp"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from nuinfer.errors import InputError
 from nuinfer.io.measurement import Measurement, load_measurement
 from nuinfer.physics.binning import Binning
 from nuinfer.physics.llewellyn_smith import axial_mass_weight
@@ -16,7 +17,7 @@ from nuinfer.tuning.response import Response
 from nuinfer.tuning.sources.event_formats import read_events
 from nuinfer.tuning.sources.event_response import build_event_response, curve_differences
 from nuinfer.tuning.sources.event_terms import EventTerm, event_terms
-from nuinfer.tuning.sources.events import Events
+from nuinfer.tuning.sources.events import CHANNELS, Events
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "nuwro.yaml").read_text())
@@ -111,7 +112,8 @@ def test_a_coarse_curve_is_seen_by_leaving_one_out(built: Built) -> None:
     curve = {"parameter": "ma_ccqe_gev", "weights": {"w_MAQE_900": 0.9, "nominal": 1.03, "w_MAQE_1300": 1.3}}
     entry = {"component": "qe", "samples": ["all"], "channels": ["QE"], "curve": curve}
     terms = event_terms([entry], list(built.events))
-    response, _ = build_event_response(built.events, terms, built.data.binning, ENTRY["nominal"])
+    others = [c for c in CHANNELS if c != "QE"]
+    response, _ = build_event_response(built.events, terms, built.data.binning, ENTRY["nominal"], others)
     assert response.interpolation_error > 100 * built.response.interpolation_error
 
 
@@ -145,3 +147,17 @@ def test_2p2h_shape_keeps_the_total(built: Built) -> None:
     assert abs(found[1] - 1.0) > 0.02
     norm = built.response.components(np.array([[1.03, 2.5, 0.3, 1.0], [1.03, 1.0, 0.3, 1.0]]), NAMES)["mec"]
     np.testing.assert_allclose(norm[0], 2.5 * norm[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("left", range(len(ENTRY["terms"])))
+def test_every_term_with_events_of_its_own_is_needed(built: Built, left: int) -> None:
+    """Without a term that the nominal prediction has, channels are lost, and that is refused; the others are zero there."""
+    entries = [e for i, e in enumerate(ENTRY["terms"]) if i != left]
+    terms = event_terms(entries, list(built.events))
+    off = {("rpa_strength", "complement"), ("shape_ccmec", "linear")}
+    if off & set(ENTRY["terms"][left].get("factors", {}).items()):
+        response, _ = build_event_response(built.events, terms, built.data.binning, ENTRY["nominal"])
+        assert response.total == pytest.approx(built.response.total, rel=1e-12)
+    else:
+        with pytest.raises(InputError, match="counts 0 times, not once"):
+            build_event_response(built.events, terms, built.data.binning, ENTRY["nominal"])

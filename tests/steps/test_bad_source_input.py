@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -17,18 +18,22 @@ from nuisance_layout import write_nuiscomp
 from nuinfer.config import checked
 from nuinfer.errors import InputError
 from nuinfer.io.measurement import Measurement, write_measurement
-from nuinfer.io.raw_throws import write_raw_throws
+from nuinfer.io.raw_throws import read_raw_throws, write_raw_throws
+from nuinfer.io.responses import write_response
 from nuinfer.io.simulations import Simulations, write_simulations
 from nuinfer.physics.binning import Binning
 from nuinfer.steps.cards import cards
 from nuinfer.steps.cli import run
 from nuinfer.steps.event_response import event_response
 from nuinfer.steps.ingest import ingest
+from nuinfer.steps.likelihood import likelihood
 from nuinfer.steps.measurement import measurement
 from nuinfer.steps.read_throws import read_throws
 from nuinfer.steps.surrogate import surrogate
 from nuinfer.tuning.priors import prior_box
-from nuinfer.tuning.sources.raw import BadThrow, RawThrows
+from nuinfer.tuning.sources.raw import BadThrow, RawThrows, concatenated
+from nuinfer.tuning.surrogate_fit import fit_surrogate
+from nuinfer.workflow import state_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -112,7 +117,16 @@ def curve(**changes):
     return terms({**TERM, "curve": {**CURVE, **changes}}, RPA)
 
 
+MEASURED = {
+    "simulation": "mine",
+    "mode": "measurement",
+    "likelihood": "full",
+    "estimator": "smoke",
+    "observations": ["measured"],
+}
 MA = {"ma_ccqe_gev": {"low": 0.95, "high": 1.1}}
+TOY = {"format": "toy", "simulation": "mine"}
+TUNED_TO_TOY = {"tunes": {"mine": {**MEASURED, "measurement": "toy"}}}
 FREE = {"parameter": "ma_ccqe_gev", "free_nucleon": 1.0}
 
 
@@ -212,13 +226,31 @@ FREE = {"parameter": "ma_ccqe_gev", "free_nucleon": 1.0}
                 merged(curve(), prior(**MA)),
                 {"observations": {"point": {"parameters": {"ma_ccqe_gev": 2.5}}}},
             ),
-            "observations.point.parameters.ma_ccqe_gev: 2.5 leaves [0.5, 2]",
+            "observations.point.parameters.ma_ccqe_gev: 2.5 leaves [0.9, 1.2]",
         ),
+        (
+            "events",
+            merged(curve(), {"measurements": {"toy": {**TOY, "parameters": {"ma_ccqe_gev": 1.25}}}, **TUNED_TO_TOY}),
+            "measurements.toy.parameters.ma_ccqe_gev: 1.25 leaves [0.9, 1.2]",
+        ),
+        (
+            "events",
+            {"observations": {"point": {"parameters": {"norm_ccmec": -0.5}}}},
+            "observations.point.parameters.norm_ccmec: -0.5 leaves [0, 10]",
+        ),
+        ("events", mine(events={"left_out": ["NC"]}), "events.left_out.0: 'NC' is not one of QE, MEC"),
     ],
     ids=lambda value: value[:60] if isinstance(value, str) and " " in value else None,
 )
 def test_mistakes_about_a_source(root, source, changes, message):
     refused(root, source, changes, message)
+
+
+def test_a_mock_may_leave_the_prior_but_not_the_weights_of_events(root):
+    """The control of the two above: between 0.9 and 1.2 GeV the weights hold, the prior is narrower."""
+    point = {"observations": {"point": {"parameters": {"ma_ccqe_gev": 1.2}}}}
+    config = check(root, "events", merged(merged(curve(), prior(**MA)), point))
+    assert config["simulations"]["mine"]["events"]["left_out"] == []
 
 
 def refused(root, source, changes, message):
@@ -228,13 +260,6 @@ def refused(root, source, changes, message):
 
 
 DATA = {"format": "nuisance_root", "path": "a.root"}
-MEASURED = {
-    "simulation": "mine",
-    "mode": "measurement",
-    "likelihood": "full",
-    "estimator": "smoke",
-    "observations": ["measured"],
-}
 SLICES = {name: {"format": "slice", "of": "data", "cos_theta": c} for name, c in (("low", [-1.0, 0.0]), ("high", [0.0, 1.0]))}
 TENSION = {
     "measurements": {"data": DATA, **SLICES},
@@ -249,6 +274,14 @@ def tension(**changes):
 
 def test_the_right_tension_passes(root):
     assert check(root, "throws", TENSION)["tensions"]["angles"]["tunes"] == ["low", "high"]
+    apart = {"low": {"cos_theta": [-1.0, -0.5]}}
+    assert check(root, "throws", tension(measurements=apart))["measurements"]["low"]["cos_theta"] == [-1.0, -0.5]
+
+
+def test_slices_of_different_measurements_may_cover_the_same_angles(root):
+    """The control of overlaps: what counts is the same data."""
+    changes = tension(measurements={"data_2": DATA, "low": {"of": "data_2", "cos_theta": [-1.0, 0.5]}})
+    assert check(root, "throws", changes)["measurements"]["low"]["of"] == "data_2"
 
 
 @pytest.mark.parametrize(
@@ -292,6 +325,12 @@ def test_the_right_tension_passes(root):
         (tension(tunes={"low": {"likelihood": "diagonal"}}), "the tunes have different likelihoods; give them the same"),
         (tension(tunes={"low": {"measurement": "high"}}), "tensions.angles.tunes: high would be compared with itself"),
         (tension(tunes={"low": {"measurement": "data"}}), "data would be compared with itself or a part of itself"),
+        (
+            tension(measurements={"low": {"cos_theta": [-1.0, 0.2]}}),
+            "tensions.angles.tunes: the slices low and high overlap; give ranges of cos_theta that do not",
+        ),
+        (tension(measurements={"low": {"cos_theta": [-1.0, 1.0]}}), "the slices low and high overlap"),
+        (tension(measurements={"low": {"cos_theta": [0.0, 1.0]}}), "the slices low and high overlap"),
         (tension(tunes={"low": {"label": "a"}, "high": {"label": "a"}}), "two tunes have the same label"),
         (tension(tensions={"angles": {"pseudo_experiments": 300}}), "angles.pseudo_experiments: 300 wanted"),
         (
@@ -352,6 +391,7 @@ def fails(capsys, step, outputs, *arguments):
     """Run a step that must fail over earlier outputs; return its one line on stderr."""
     for path in outputs:
         path.write_bytes(EARLIER)
+    capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         run(step, [str(a) for a in arguments])
     lines = capsys.readouterr().err.strip().splitlines()
@@ -398,11 +438,13 @@ ROW = "0.1 0.2 1e-39 2e-39\n"
         (ROW + "0.1 0.2 1e-39\n" + ROW, "throws.txt: line 2"),
         (ROW + "0.1 0.2 1e-39 x\n", "throws.txt: line 2"),
         (ROW + ROW[:10], "throws.txt: line 2"),
+        (ROW + ROW[:-1], "throws.txt: line 2: no line end: the file is truncated or still being written"),
+        ("# RPA_CCQE NormCCMEC 0 1\n" + ROW, "a comment above the rows has the dials in the order RPA_CCQE, NormCCMEC"),
         (3 * (ROW[:-1] + " 3e-39\n"), "3 bins a row, expected 2"),
         ("", "throws.txt"),
         ("a b c d\n" + ROW, "throws.txt"),
     ],
-    ids=["a number is missing", "no number", "cut off", "other bins", "empty", "other names"],
+    ids=["a number is missing", "no number", "cut off", "no end", "order of a comment", "other bins", "empty", "other names"],
 )
 def test_bad_tables(capsys, bins, text, message):
     assert message in reading(capsys, bins, table([written(bins.parent, text)]))
@@ -429,11 +471,18 @@ def test_a_bad_table_of_bins(capsys, bins):
     assert "bins.csv: missing columns p_mu_hi_gev" in reading(capsys, bins, table([path]))
 
 
-def nuiscomp(folder, name="a.root", n_bin=2):
+def test_a_good_table_passes(bins):
+    """The control: a comment that has the dials in their order, and an end of every line."""
+    path, output = written(bins.parent, "# NormCCMEC RPA_CCQE 0 1\n" + 2 * ROW), bins.parent / "0.h5"
+    run(read_throws, ["--binning", str(bins), "--output", str(output), "--settings", json.dumps(table([path]))])
+    assert len(read_raw_throws(output)) == 2
+
+
+def nuiscomp(folder, name="a.root", n_bin=2, setting=""):
     """Write a file of nuiscomp and the card beside it."""
     values = np.linspace(1, 2, n_bin) * 1e-39
     write_nuiscomp(folder / name, SAMPLE, values, 0.1 * values, values, np.diag(values**2), extra=False)
-    card = '<nuisance>\n<parameter name="NormCCMEC" nominal="1.5" type="genie_parameter"/>\n'
+    card = f'<nuisance>\n{setting}<parameter name="NormCCMEC" nominal="1.5" type="genie_parameter"/>\n'
     (folder / name).with_suffix(".xml").write_text(
         card + '<parameter name="RPA_CCQE" nominal="0.2" type="genie_parameter"/>\n</nuisance>\n'
     )
@@ -441,8 +490,9 @@ def nuiscomp(folder, name="a.root", n_bin=2):
 
 
 def files(folder, stop=1, **changes):
-    entry = {"files": [str(folder / "*.root")], "range": [0, stop], "sample": SAMPLE, **changes}
-    entry.setdefault("dials", {"card": "{stem}.xml", "columns": DIALS})
+    state = state_of(sorted(folder.glob("*.root"))[:stop])
+    entry = {"files": [str(folder / "*.root")], "range": [0, stop], "sample": SAMPLE, "state": state, "absolute": False}
+    entry |= {"dials": {"card": "{stem}.xml", "columns": DIALS}, **changes}
     return {"nuisance": entry, "on_bad_throw": "error", "drop_momentum_overflow": True}
 
 
@@ -465,16 +515,60 @@ def test_bad_files_of_nuiscomp(capsys, bins):
     assert "has 5 bins, the measurement 2" in reading(capsys, bins, files(bins.parent))
 
 
+def test_files_that_change_after_the_plan(capsys, bins):
+    """Neither another content under a name, nor a new file that shifts the others, becomes a part that was planned."""
+    path = nuiscomp(bins.parent, "b.root")
+    planned = files(bins.parent)
+    good_part(bins, planned)
+    os.utime(path, ns=(1, 1))
+    message = "files have changed since the run was planned; start it again"
+    assert message in reading(capsys, bins, planned)
+    planned = files(bins.parent)
+    nuiscomp(bins.parent, "a.root")
+    assert message in reading(capsys, bins, planned)
+    planned = files(bins.parent)
+    nuiscomp(bins.parent, "c.root")
+    good_part(bins, planned)
+
+
+def test_cards_of_another_convention(capsys, bins):
+    absolute = '<config setabstwk="1"/>\n'
+    for setting, told, message in (
+        (absolute, False, "a.xml: setabstwk is set, which is not the convention configured; give convention: absolute"),
+        ("", True, "a.xml: setabstwk is not set, which is not the convention configured; give reweight3 or reweight2"),
+    ):
+        nuiscomp(bins.parent, setting=setting)
+        assert message in reading(capsys, bins, files(bins.parent, absolute=told))
+        assert good_part(bins, files(bins.parent, absolute=not told)).dials.tolist() == [[1.5, 0.2]]
+
+
+def test_a_part_without_a_good_file_is_one_of_many(capsys, bins):
+    """A chunk of bad files costs these alone; nothing but bad files is a mistake."""
+    nuiscomp(bins.parent)
+    good = good_part(bins, files(bins.parent))
+    (bins.parent / "a.root").write_bytes(b"")
+    empty = good_part(bins, {**files(bins.parent), "on_bad_throw": "drop"})
+    assert len(empty) == 0 and [Path(b.where).name for b in empty.bad] == ["a.root"]
+    both = concatenated([empty, good])
+    assert both.dials.tolist() == good.dials.tolist() and both.bad == empty.bad
+    outputs, arguments = ingesting(bins.parent, bins, empty, on_bad_throw="drop")
+    line = fails(capsys, ingest, outputs, *arguments)
+    assert "not one of 1 throws can be used; the first: " in line and "a.root: empty" in line
+
+
+def good_part(bins, settings):
+    """The part that the step writes."""
+    output = bins.parent / "0.h5"
+    run(read_throws, ["--binning", str(bins), "--output", str(output), "--settings", json.dumps(settings)])
+    return read_raw_throws(output)
+
+
 def test_good_files_pass(bins):
     """The control: without a mistake the same files are taken, of two bins or of all three."""
     for n in (2, 3):
         nuiscomp(bins.parent, n_bin=n)
-        run(
-            read_throws,
-            ["--binning", str(bins), "--output", str(bins.parent / "0.h5"), "--settings", json.dumps(files(bins.parent))],
-        )
-        with h5py.File(bins.parent / "0.h5") as file:
-            assert file["prediction"].shape == (1, 2) and file["dials"][0].tolist() == [1.5, 0.2]
+        part = good_part(bins, files(bins.parent))
+        assert part.prediction.shape == (1, 2) and part.dials[0].tolist() == [1.5, 0.2]
 
 
 def raw_throws(n=400):
@@ -538,6 +632,11 @@ def unchanged(raw):
             {"parameters": {**PRIORS, "norm_ccmec": {"prior": "normal", "mean": 2.0, "sigma": 0.2, "low": 1.0, "high": 3.0}}},
             "throws of norm_ccmec are not distributed as its prior",
         ),
+        (
+            unchanged,
+            {"parameters": {**PRIORS, "norm_ccmec": {"low": 1.0, "high": 3.2}}},
+            "its prior from 1 to 3.2: nothing is known of the rest; narrow the prior to what was thrown",
+        ),
     ],
     ids=lambda value: value[:50] if isinstance(value, str) else None,
 )
@@ -580,6 +679,57 @@ def test_too_few_throws_for_a_response(capsys, tmp_path):
     assert "4 train throws for 2 parameters; give 15 or more" in line
 
 
+def scattering(tmp_path, edit, **changes):
+    """The outputs and arguments of the step ``likelihood`` for a response fitted to linear throws, changed by ``edit``."""
+    box, rng = prior_box(PRIORS), np.random.default_rng(23)
+    binning = Binning([0.0, 0.0], [1.0, 1.0], [0.0, 0.5], [0.5, 1.0])
+    u = rng.random((100, 2))
+    throws = Simulations(box, binning, u, box.from_unit(u), 1 + u, np.repeat([0, 1, 2], [60, 20, 20]).astype(np.int8))
+    data = Measurement("data", "data", np.ones(2), {k: np.eye(2) for k in ("total", "shape")}, 0.1, binning, True, "a table")
+    write_simulations(tmp_path / "s.h5", throws, {})
+    write_response(tmp_path / "r.h5", edit(fit_surrogate(throws)), binning, {})
+    write_measurement(tmp_path / "m.h5", data, {})
+    settings = {"mode": "prediction", "n_events": 1000, "events": 10, "seed": 1, "tune": "mine"}
+    settings |= {"simulation_statistics": False, "likelihood": "full", **changes}
+    outputs = [tmp_path / "likelihood.h5", tmp_path / "held_out.h5"]
+    named = ["--simulations", tmp_path / "s.h5", "--response", tmp_path / "r.h5", "--measurement", tmp_path / "m.h5"]
+    named += ["--likelihood", outputs[0], "--held-out", outputs[1], "--settings", json.dumps(settings)]
+    return outputs, [str(a) for a in named]
+
+
+@pytest.mark.parametrize(
+    ("edit", "changes", "message"),
+    [
+        (lambda r: replace(r, n_negative=3), {}, "r.h5: the fitted response is negative in 3 of 20 test throws"),
+        (
+            lambda r: r,
+            {"mode": "measurement", "simulation_statistics": True},
+            "r.h5: the source knows no statistics of its events; leave simulation_statistics out of the tune",
+        ),
+    ],
+    ids=["negative", "no statistics"],
+)
+def test_responses_that_a_likelihood_cannot_be_made_of(capsys, tmp_path, edit, changes, message):
+    outputs, arguments = scattering(tmp_path, edit, **changes)
+    assert message in fails(capsys, likelihood, outputs, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("edit", "changes"),
+    [
+        (lambda r: r, {}),
+        (lambda r: replace(r, n_negative=3), {"mode": "measurement"}),
+        (lambda r: replace(r, variance=np.full(2, 0.01)), {"mode": "measurement", "simulation_statistics": True}),
+    ],
+    ids=["positive", "negative, but Gaussian", "statistics"],
+)
+def test_a_likelihood_of_the_others_is_made(tmp_path, edit, changes):
+    """The control: the same without the one thing that is wrong."""
+    outputs, arguments = scattering(tmp_path, edit, **changes)
+    run(likelihood, arguments)
+    assert all(path.is_file() for path in outputs)
+
+
 def test_bad_slices(capsys, tmp_path):
     binning = Binning([-1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.5], [1.0, 0.5, 1.0])
     covariances = {"total": np.eye(3), "shape": np.eye(3)}
@@ -607,8 +757,8 @@ def test_bad_events(capsys, tmp_path, bins):
     def line(text, samples=None, **changes):
         path = written(tmp_path, text, "events.csv")
         entry = {"path": str(path), "format": "nuwro_table", "options": {}}
-        settings = {"samples": {"all": merged(entry, samples or {})}, "terms": [TERM], "nominal": {}, **changes}
-        settings["drop_momentum_overflow"] = True
+        settings = {"samples": {"all": merged(entry, samples or {})}, "terms": [TERM], "nominal": {}, "left_out": []}
+        settings |= {"drop_momentum_overflow": True, **changes}
         named = ["--samples", path, "--binning", bins, "--response", outputs[0], "--checks", outputs[1]]
         return fails(capsys, event_response, outputs, *named, "--settings", json.dumps(settings))
 
@@ -618,7 +768,10 @@ def test_bad_events(capsys, tmp_path, bins):
     assert "line 3 has 4 entries" in line(header + row + "0.9,0.4,0.5,0.3\n")
     assert "event 1: p_mu_gev = nan" in line(header + row + row.replace("0.4", "nan"))
     assert "a factor 1e38 is the usual mistake" in line(header + row.replace("1e-38", "1.0"))
-    assert "sample all: no CC0pi events of MEC" in line(header + row.replace("MEC", "QE"))
+    quasielastic = header + row.replace("MEC", "QE")
+    assert "the channel QE counts 0 times, not once; name it in a term" in line(quasielastic)
+    assert "sample all: no CC0pi events of MEC" in line(quasielastic, left_out=["QE"])
+    assert "the channel MEC counts 2 times, not once" in line(header + row, terms=[TERM, TERM])
     assert "nuwro_table knows no option colour" in line(header + row, samples={"options": {"colour": 1}})
     assert "sample all: no weight column w_900, w_1200; there are none" in line(header + row, terms=[{**TERM, "curve": CURVE}])
     mine = {**TERM, "factors": {"mine": "linear"}}

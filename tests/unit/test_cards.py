@@ -214,6 +214,30 @@ def test_release_that_leaves_options_unused(folder: Path) -> None:
     assert np.abs(found["card"] / found["options"] - 1).max() > 0.05
 
 
+def test_a_prediction_is_kept_while_card_and_command_are_the_same(folder: Path) -> None:
+    """What is kept is the very file; events, program and dials that change each make it anew."""
+    path = folder / "out" / "throw_00000000.root"
+
+    def made(theta: np.ndarray = TUNE, **options) -> bool:
+        """Predict, and say whether it was done now."""
+        (folder / "throws.txt").write_text(throw_lines(NAMES, theta, "reweight3", 0)[0] + "\n")
+        if path.exists():
+            os.utime(path, ns=(10**18, 10**18))
+        done = bash(throws_command("card.xml", "throws.txt", "out", **options), folder)
+        assert done.returncode == 0, done.stderr
+        return path.stat().st_mtime_ns != 10**18
+
+    assert made() and not made()
+    assert made(max_events=10) and not made(max_events=10)
+    # Two hyphens must not stand in a comment of a card.
+    wrapped = {"program": "env --unset=NOTHING nuiscomp", "max_events": 10}
+    assert made(**wrapped) and not made(**wrapped)
+    assert made(0.95 * TUNE, **wrapped)
+    card = path.with_suffix(".xml")
+    assert "<!-- env  unset=NOTHING nuiscomp -n 10 -->" in card.read_text()
+    assert FromCard(DIALS).values(path) == tuple(dials_of(NAMES, 0.95 * TUNE, "reweight3")[0])
+
+
 @pytest.mark.parametrize(
     "spoil, message",
     [

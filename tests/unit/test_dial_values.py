@@ -32,7 +32,12 @@ def test_dials_from_the_name(name, expected):
         (BY_NAME.pattern, "MaCCQE_1.2.3_NormCCMEC_1.root", "MaCCQE in the name: '1.2.3' is not a finite number"),
         (BY_NAME.pattern, "MaCCQE_1_NormCCMEC_1,5.root", "NormCCMEC = '1' is part of a longer number"),
         (r"Ma_.*(?P<Ma>[\d.]+)", "Ma_12.5.root", "Ma = '5' is part of a longer number"),
-        (r"Ma_.*?(?P<Ma>[\d.]+)", "Ma_-1.5.root", "sign included"),
+        (r"Ma_.*?(?P<Ma>[\d.]+)", "Ma_-1.5.root", "'-' stands before Ma = '1.5'"),
+        (r"Ma_.*?(?P<Ma>[\d.]+)", "Ma_+1.5.root", "sign included"),
+        (r"Ma_(?P<Ma>\d+)", "Ma_1p5.root", "Ma = '1' is part of a longer number"),
+        (r"Ma_.*(?P<Ma>\d)", "Ma_1p5.root", "Ma = '5' is part of a longer number"),
+        (r"Ma_.*(?P<Ma>\d)", "Ma_1e5.root", "Ma = '5' is part of a longer number"),
+        (r"Ma_.*(?P<Ma>\d)", "Ma_1e+5.root", "Ma = '5' is part of a longer number"),
         (r"Ma_(?P<Ma>[\d.]+)", "Ma_1e-3.root", "part of a longer number"),
         (r"Ma(_(?P<Ma>\d))?", "Max.root", "Ma in the name: '' is not a finite number"),
         (r"Ma_(?P<Ma>\w+)", "Ma_1_000.root", "not a finite number"),
@@ -44,8 +49,12 @@ def test_a_name_is_read_whole_or_refused(pattern, name, message):
         FromName(pattern).values(Path(name))
 
 
-def test_a_hyphen_between_name_and_number_is_no_sign():
-    assert FromName(r"Ma-(?P<Ma>[\d.]+)").values(Path("Ma-1.5.root")) == (1.5,)
+def test_a_hyphen_before_a_number_is_a_sign_or_refused():
+    with pytest.raises(InputError, match=r"'-' stands before Ma = '1\.5' .*: a sign, or a separator\? Take it into the group"):
+        FromName(r"Ma-(?P<Ma>[\d.]+)").values(Path("Ma-1.5.root"))
+    assert FromName(r"Ma(?P<Ma>-[\d.]+)").values(Path("Ma-1.5.root")) == (-1.5,)
+    assert FromName(r"Ma_(?P<Ma>[\d.]+)-").values(Path("Ma_1.5-run.root")) == (1.5,)
+    assert FromName(r"Ma_(?P<Ma>[\d.]+)p").values(Path("Ma_1.5pb.root")) == (1.5,)
 
 
 def test_patterns_that_cannot_be_are_refused():
@@ -109,6 +118,16 @@ def test_bad_cards_name_the_card(tmp_path, text, message):
 def test_an_absolute_state_of_other_dials_is_the_dial(tmp_path):
     (tmp_path / "a.xml").write_text(XML.replace('"FREE"', '"ABSFREE"'))
     assert card_parameters(tmp_path / "a.xml")["NormCCMEC"] == -0.0125
+
+
+@pytest.mark.parametrize("text, sets", [(XML, True), (TEXT, True), (XML.replace("setabstwk", "other"), False)])
+def test_a_card_of_the_other_convention_is_refused(tmp_path, text, sets):
+    (tmp_path / "a.xml").write_text(text)
+    for absolute in (None, sets):
+        assert FromCard(DIALS, absolute=absolute).values(tmp_path / "a.root") == (0.1, -0.0125)
+    says = "setabstwk is set, .*give convention: absolute" if sets else "setabstwk is not set, .*give reweight3 or reweight2"
+    with pytest.raises(InputError, match=rf"a\.xml: {says}"):
+        FromCard(DIALS, absolute=not sets).values(tmp_path / "a.root")
 
 
 def test_a_setting_with_two_values_is_refused(tmp_path):

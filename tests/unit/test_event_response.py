@@ -15,7 +15,7 @@ from nuinfer.physics.llewellyn_smith import axial_mass_weight, dsigma_dq2, q2_li
 from nuinfer.tuning.response import Response, chebyshev_nodes
 from nuinfer.tuning.sources.event_response import build_event_response, curve_differences
 from nuinfer.tuning.sources.event_terms import EventTerm, event_terms
-from nuinfer.tuning.sources.events import Events
+from nuinfer.tuning.sources.events import CHANNELS, Events
 
 BINNING = Binning(
     np.array([-1.0, -1.0, 0.5, 0.5, 0.5]),
@@ -93,10 +93,13 @@ ENTRIES = (
 )
 
 
-def built(entries: Sequence[Mapping] = ENTRIES, **changed: Events) -> tuple[Response, list[dict], tuple[EventTerm, ...]]:
+def built(
+    entries: Sequence[Mapping] = ENTRIES, left_out: Sequence[str] = CHANNELS, **changed: Events
+) -> tuple[Response, list[dict], tuple[EventTerm, ...]]:
+    """Most terms here are made to test sums: they count no channel once on purpose."""
     events = samples()[0] | changed
     terms = event_terms(entries, list(events))
-    response, checks = build_event_response(events, terms, BINNING, DEFAULTS)
+    response, checks = build_event_response(events, terms, BINNING, DEFAULTS, left_out)
     return response, checks, terms
 
 
@@ -182,12 +185,13 @@ def test_order_of_samples_terms_and_channels_is_of_no_matter() -> None:
     turned = [{**e, "samples": e["samples"][::-1], "channels": e["channels"][::-1]} for e in ENTRIES[::-1]]
     turned = [{**e, "scale_to": e["scale_to"][::-1]} if "scale_to" in e else e for e in turned]
     backwards = dict(reversed(events.items()))
-    other, _ = build_event_response(backwards, event_terms(turned, list(backwards)), BINNING, DEFAULTS)
+    other, _ = build_event_response(backwards, event_terms(turned, list(backwards)), BINNING, DEFAULTS, CHANNELS)
     mixed, _ = build_event_response(
         {k: e.select(np.random.default_rng(8).permutation(len(e))) for k, e in events.items()},
         event_terms(ENTRIES, list(events)),
         BINNING,
         DEFAULTS,
+        CHANNELS,
     )
     theta = throws(5)
     for changed in (other, mixed):
@@ -227,10 +231,10 @@ def test_a_shape_keeps_the_total_of_another_sample() -> None:
     events = {k: replace(e, is_cc0pi=np.ones(len(e), bool)) for k, e in samples()[0].items()}
     entries = [{"component": "mec", "samples": ["three"], "channels": ["MEC"], "scale_to": ["one", "two"]}]
     target = cross_section(events, ["one", "two"], ["MEC"])
-    response, _ = build_event_response(events, event_terms(entries, list(events)), everything, {})
+    response, _ = build_event_response(events, event_terms(entries, list(events)), everything, {}, CHANNELS)
     assert response.total == pytest.approx(target, rel=1e-12)
     del entries[0]["scale_to"]
-    free, _ = build_event_response(events, event_terms(entries, list(events)), everything, {})
+    free, _ = build_event_response(events, event_terms(entries, list(events)), everything, {}, CHANNELS)
     assert abs(free.total / target - 1.0) > 0.2
 
 
@@ -437,3 +441,55 @@ def test_a_total_needs_events_and_a_bare_sample_says_that_it_has_no_weights() ->
         built([entry(3, scale_to=["two"])], two=no_mec)
     with pytest.raises(InputError, match="no weight column w_80, w_90, w_110, w_120; there are none"):
         built([entry(samples=["two"])], two=replace(two, dial_weights={}))
+
+
+# Every channel once, at the samples' own parameters: rpa_strength 1, norm_ccmec 1, shape_ccmec 0, own 0.4.
+ONCE = (
+    ENTRIES[0],
+    {"component": "qe", "samples": ["three"], "channels": ["QE"], "factors": {"rpa_strength": "complement"}},
+    *ENTRIES[2:4],
+    {"component": "res", "samples": ["one"], "channels": ["RES"], "factors": {"own": "linear"}},
+    {"component": "res", "samples": ["two"], "channels": ["RES"], "factors": {"own": "complement"}},
+    ENTRIES[5],
+)
+
+
+def test_terms_that_count_every_channel_once_are_taken() -> None:
+    """The control of the next test; pions that are not absorbed need no term."""
+    response, _, _ = built(ONCE, left_out=())
+    assert response.total == pytest.approx(slow(*samples(), ONCE, DEFAULTS | LIBRARY)[2], rel=1e-12)
+    without = {k: replace(e, is_cc0pi=e.is_cc0pi & (e.channel != "DIS")) for k, e in samples()[0].items()}
+    assert built(ONCE[:-1], left_out=(), **without)[0].total > 0
+
+
+@pytest.mark.parametrize(
+    ("entries", "channel", "times"),
+    [
+        (ONCE[:-1], "DIS", "0"),
+        ((*ONCE, ENTRIES[5]), "DIS", "2"),
+        (ONCE[:5] + ONCE[6:], "RES", "0.4"),
+        ((entry(factors={}), *ONCE[1:2], *ONCE[2:-1], entry(5, channels=["DIS", "QE"])), "QE", "2"),
+        ((*ONCE[:2], entry(2, factors={"norm_ccmec": "linear", "own": "complement"}), *ONCE[3:]), "MEC", "0.6"),
+        ((entry(factors={"rpa_strength": "complement"}), *ONCE[1:]), "QE", "0"),
+    ],
+    ids=["no term", "twice", "half of a pair", "in another's term too", "factors of a pair differ", "complement alone"],
+)
+def test_a_channel_that_is_not_counted_once_is_refused(entries: Sequence[Mapping], channel: str, times: str) -> None:
+    message = f"the channel {channel} counts {times} times, not once; name it in a term, correct factors or nominal, or list"
+    with pytest.raises(InputError, match=message):
+        built(entries, left_out=())
+    others = [c for c in CHANNELS if c != channel]
+    with pytest.raises(InputError, match=message):
+        built(entries, left_out=others)
+    assert built(entries, left_out=[channel])[0].total > 0
+
+
+def test_the_nominal_values_decide_what_counts_once() -> None:
+    """Samples without RPA: the complement is the whole there."""
+    events = samples()[0]
+    entries = [entry(factors={"rpa_strength": "complement"}), *ONCE[2:]]
+    terms = event_terms(entries, list(events))
+    response, _ = build_event_response(events, terms, BINNING, DEFAULTS | {"rpa_strength": 0.0})
+    assert response.total > 0
+    with pytest.raises(InputError, match="the channel QE counts 0 times"):
+        build_event_response(events, terms, BINNING, DEFAULTS)

@@ -432,6 +432,8 @@ def test_cross_section_of_nuhepmc_from_its_events_or_the_user(tmp_path: Path) ->
     other = read_events(path, "nuhepmc", sigma_1e38cm2=1.0, processes={400: "OTHER"})
     assert np.allclose(other.weight_1e38cm2, 1 / len(SAMPLE), rtol=1e-12)
     assert other.channel.tolist() == ["QE", "MEC", "OTHER", "OTHER", "DIS", "COH"]
+    named = read_events(path, "nuhepmc", sigma_1e38cm2=1.0, processes={"400": "OTHER"})
+    assert named.channel.tolist() == other.channel.tolist(), "a configuration has its numbers as text"
     thirteen = read_events(path, "nuhepmc", nucleons_per_target=13)
     assert np.allclose(thirteen.weight_1e38cm2, SIGMA * 12 / 13 / len(SAMPLE), rtol=1e-6)
 
@@ -448,6 +450,7 @@ def test_cross_section_of_nuhepmc_from_its_events_or_the_user(tmp_path: Path) ->
         ({"process": "mode"}, {}, "event 0 has no signal_process_id"),
         ({}, {"weights": {"w": "w_1100"}}, "no weight 'w_1100'; there are w_900, CV"),
         ({}, {"processes": {400: "CCRES"}}, "processes: unknown channel CCRES"),
+        ({}, {"processes": {"RES": "OTHER"}}, "processes: RES; give NuHepMC's numbers of processes"),
         ({}, {"nucleons_per_target": 0}, "nucleons_per_target: 0 is not positive"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 from toy import toy_binning, toy_prior, toy_response
 
 from nuinfer.errors import InputError
@@ -44,6 +44,13 @@ def changed(raw: RawThrows, field: str, row: int, column: int, value: float) -> 
     array = getattr(raw, field).copy()
     array[row, column] = value
     return replace(raw, **{field: array})
+
+
+def rows_of(found: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """The row of ``theta`` that every row of ``found`` is: throws come out in an order of their own."""
+    rows = np.abs(found[:, None] - theta).max(axis=2).argmin(axis=1)
+    assert len(np.unique(rows)) == len(rows)
+    return rows
 
 
 def put(raw: RawThrows, counts: dict | None = None, box: PriorBox | None = None, **options: object) -> tuple:
@@ -180,9 +187,11 @@ def test_throws_become_simulations(rng: np.random.Generator, convention: str, tm
     simulations, report = assemble(
         check_throws(raw, 58, "cm2", "error"), box, toy_binning(), convention, COUNTS, 1, "toy", "error"
     )
-    np.testing.assert_allclose(simulations.theta, theta, rtol=0, atol=1e-14)
-    np.testing.assert_allclose(simulations.u, u, rtol=0, atol=1e-13)
-    np.testing.assert_allclose(simulations.prediction, toy_response().predict(theta, box.names), rtol=1e-13)
+    rows = rows_of(simulations.theta, theta)
+    assert len(rows) == N and (rows != np.arange(N)).any()
+    np.testing.assert_allclose(simulations.theta, theta[rows], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(simulations.u, u[rows], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(simulations.prediction, toy_response().predict(theta[rows], box.names), rtol=1e-13)
     assert report["splits"] == {"train": 310, "validation": 40, "test": 50}
     assert report["n_used"] == report["n_read"] == N and report["n_files"] == 2 and not report["warnings"]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
@@ -203,7 +212,8 @@ def test_signs_of_dials_are_kept(rng: np.random.Generator) -> None:
     theta = box.from_unit(rng.random((N, 4)))
     raw = raw_from(box, theta, rng.uniform(0.1, 1.0, (N, 3)))
     assert (raw.dials[:, :2] < 0).any(axis=0).all()
-    np.testing.assert_allclose(put(raw, box=box)[0].theta, theta, atol=1e-14)
+    found = put(raw, box=box)[0].theta
+    np.testing.assert_allclose(found, theta[rows_of(found, theta)], atol=1e-14)
     with pytest.raises(InputError, match="not distributed as its prior"):
         put(replace(raw, dials=np.abs(raw.dials)), box=box)
 
@@ -235,14 +245,14 @@ def test_a_parameter_of_the_users_own(raw: RawThrows, rng: np.random.Generator) 
     theta = rng.uniform(1.0, 1.4, (N, 1))
     own = replace(raw, columns=("MaCCRES",), dials=(theta - 1.12) / 0.1)
     simulations, report = put(own, box=box)
-    np.testing.assert_allclose(simulations.theta, theta, atol=1e-14)
+    np.testing.assert_allclose(np.sort(simulations.theta, axis=0), np.sort(theta, axis=0), atol=1e-14)
     assert report["relations"] == []
 
 
 def test_throws_outside_the_prior(raw: RawThrows) -> None:
     high = toy_prior().priors[0].high
     edge = physical_to_dial("ma_ccqe_gev", high + 3e-10 * (high - MA0_GEV))
-    assert put(changed(raw, "dials", 5, 0, float(edge)))[0].theta[5, 0] == high
+    assert (put(changed(raw, "dials", 5, 0, float(edge)))[0].theta[:, 0] == high).sum() == 1
     broken = changed(raw, "dials", 5, 0, 18.0)
     with pytest.raises(InputError) as error:
         put(broken)
@@ -276,22 +286,41 @@ def test_a_wrong_dial_convention_is_seen(raw: RawThrows) -> None:
 
 
 def test_gaussian_throws_are_no_uniform_prior(rng: np.random.Generator) -> None:
-    box = toy_prior()
-    u = rng.random((N, 4))
-    u[:, 1] = np.clip(rng.normal(0.5, 0.15, N), 0.0, 1.0)
-    raw = raw_from(box, box.from_unit(u), rng.uniform(0.1, 1.0, (N, 3)))
+    normal = {"prior": "normal", "mean": 2.0, "sigma": 0.3, "low": 1.4, "high": 2.6}
+    gaussian = prior_box({**toy_prior().to_config(), "norm_ccmec": normal})
+    raw = raw_from(gaussian, gaussian.from_unit(rng.random((N, 4))), rng.uniform(0.1, 1.0, (N, 3)))
     with pytest.raises(InputError, match=r"norm_ccmec are not distributed .* they run from 1\.\d* to 2\.\d*; set its prior"):
         put(raw)
     simulations, report = put(raw, check_prior=False)
     assert len(simulations.u) == N and len(report["warnings"]) == 1 and "norm_ccmec" in report["warnings"][0]
     # The same throws are fine where the prior says what was thrown.
-    gaussian = prior_box(
-        {
-            **toy_prior().to_config(),
-            "norm_ccmec": {"prior": "normal", "mean": 2.0, "sigma": 0.3, "low": 1.0, "high": 3.0},
-        }
-    )
     assert not put(raw, box=gaussian)[1]["warnings"]
+    # Tails that no throw has reached are no matter of the distribution, and refused all the same.
+    tails = prior_box({**toy_prior().to_config(), "norm_ccmec": {**normal, "low": 1.0, "high": 3.0}})
+    assert put(raw, box=tails, check_prior=False)[1]["uniformity"]["norm_ccmec"]["p_value"] > 1e-3
+    with pytest.raises(InputError, match=r"norm_ccmec run .*nothing is known of the rest"):
+        put(raw, box=tails)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "refused"), [(0.0, 0.97, False), (0.0, 0.92, True), (0.03, 1.0, False), (0.08, 1.0, True)]
+)
+def test_an_end_of_the_prior_without_throws_is_refused(
+    rng: np.random.Generator, first: float, last: float, refused: bool
+) -> None:
+    box, u = toy_prior(), rng.random((N, 4))
+    u[:, 1] = first + (last - first) * u[:, 1]
+    raw = raw_from(box, box.from_unit(u), rng.uniform(0.1, 1.0, (N, 3)))
+    report = put(raw, check_prior=False)[1]
+    assert report["uniformity"]["norm_ccmec"]["p_value"] > 1e-6, "the distribution alone must not tell"
+    assert len(report["warnings"]) == refused
+    if refused:
+        with pytest.raises(
+            InputError, match=r"norm_ccmec run from [\d.]+ to [\d.]+, its prior from 1 to 3: .*narrow the prior"
+        ):
+            put(raw)
+    else:
+        put(raw)
 
 
 @pytest.mark.parametrize(("strength", "caught"), [(0.0, False), (0.05, False), (0.5, True), (-0.5, True)])
@@ -311,14 +340,28 @@ def test_correlated_throws_are_caught(rng: np.random.Generator, strength: float,
 
 
 def test_splits_are_disjoint_and_do_not_depend_on_the_order_of_rows(raw: RawThrows, rng: np.random.Generator) -> None:
-    first, again = put(raw)[0], put(raw)[0]
-    np.testing.assert_array_equal(first.split, again.split)
+    first = put(raw)[0]
     assert np.bincount(first.split).tolist() == [310, 40, 50]
     order = rng.permutation(N)
-    shuffled = put(replace(raw, dials=raw.dials[order], prediction=raw.prediction[order]))[0]
-    np.testing.assert_array_equal(shuffled.split, first.split[order])
+    for again in (raw, replace(raw, dials=raw.dials[order], prediction=raw.prediction[order])):
+        for name in ("split", "theta", "u", "prediction"):
+            np.testing.assert_array_equal(getattr(put(again)[0], name), getattr(first, name))
+    held_out = {tuple(row) for row in first.part("test").theta}
     for other in ({"seed": 2}, {"key": "other"}):
-        assert (put(raw, **other)[0].split != first.split).any()
+        assert {tuple(row) for row in put(raw, **other)[0].part("test").theta} != held_out
+
+
+def test_the_first_of_a_split_are_a_random_sample_of_a_sorted_table(rng: np.random.Generator) -> None:
+    """A tune takes the first held-out throws; in the order of a sorted file they would all be at one end."""
+    box, n = toy_prior(), 4000
+    theta = box.from_unit(rng.random((n, 4)))
+    theta = theta[np.argsort(theta[:, 0])]
+    raw = raw_from(box, theta, rng.uniform(0.1, 1.0, (n, 3)))
+    test = put(raw, {"test": 1000, "validation": 200})[0].part("test")
+    in_file_order = test.u[np.argsort(rows_of(test.theta, theta))]
+    p_value = [[stats.kstest(u[:100, j], "uniform").pvalue for j in range(4)] for u in (test.u, in_file_order)]
+    assert min(p_value[0]) > 1e-3 > 1e-30 > p_value[1][0]
+    np.testing.assert_array_equal(np.sort(in_file_order[:, 0]), in_file_order[:, 0])
 
 
 def test_train_throws_may_be_counted(raw: RawThrows) -> None:

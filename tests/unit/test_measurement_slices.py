@@ -261,6 +261,34 @@ def test_raw_throws_of_several_parts(tmp_path, rng):
     assert_same_throws(concatenated([read_raw_throws(tmp_path / f"{i}.h5") for i in range(2)]), concatenated(parts))
 
 
+@pytest.mark.parametrize("statistical", [True, False])
+def test_rows_are_taken_in_the_order_asked_and_left_out_with_a_reason(rng, statistical):
+    raw = raw_throws(rng, statistical=statistical)
+    rows = [6, 0, 3]
+    taken = raw.taken(np.array(rows))
+    for name in ("dials", "prediction", "file_index", "line", *(("statistical",) if statistical else ())):
+        assert np.array_equal(getattr(taken, name), [getattr(raw, name)[row] for row in rows]), name
+    assert [taken.where(i) for i in range(3)] == [raw.where(row) for row in rows]
+    assert taken.bad == raw.bad and taken.files == raw.files
+    why = BadThrow(raw.where(2), "bin 0 is nan")
+    left = raw.without(np.arange(7) == 2, [why])
+    assert_same_throws(left, replace(raw.taken(np.array([0, 1, 3, 4, 5, 6])), bad=(*raw.bad, why)))
+    assert_same_throws(raw.without(np.zeros(7, bool), []), raw)
+
+
+def test_empty_parts_give_their_bad_throws_alone(rng):
+    full, other = raw_throws(rng, 3), raw_throws(rng, 2)
+    # A part without a throw knows neither errors nor, where no file could be read, bins.
+    empty = RawThrows(full.columns, np.empty((0, 2)), np.empty((0, 3)), (), np.zeros(0, int), np.zeros(0, int), None, full.bad)
+    found = concatenated([empty, full, empty, other])
+    assert_same_throws(found, replace(concatenated([full, other]), bad=4 * full.bad))
+    assert found.statistical is not None
+    with pytest.raises(InputError, match=r'not one of 4 throws can be used; the first: c\.root: truncated: "half"'):
+        concatenated([empty, empty])
+    with pytest.raises(InputError, match="not one file"):
+        concatenated([])
+
+
 def test_throws_without_bad_ones_or_dials_of_another_file(tmp_path, rng):
     raw = replace(raw_throws(rng), bad=())
     write_raw_throws(tmp_path / "0.h5", raw, {})

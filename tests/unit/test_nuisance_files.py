@@ -11,9 +11,11 @@ from nuisance_layout import write_nuiscomp
 from toy import toy_binning
 
 from nuinfer.errors import InputError
+from nuinfer.io.raw_throws import read_raw_throws, write_raw_throws
 from nuinfer.tuning.sources import nuisance
 from nuinfer.tuning.sources.dial_values import FromCard, FromName, FromTable
 from nuinfer.tuning.sources.nuisance import NuisanceLayout, read_nuisance, read_nuisance_data, samples_in
+from nuinfer.tuning.sources.raw import concatenated
 
 SAMPLE = "T2K_CC0pi_XSec_2DPcos_nu_I"
 DIALS = ("MaCCQE", "NormCCMEC")
@@ -293,8 +295,22 @@ def test_drop_lists_every_bad_file_and_keeps_the_rest(tmp_path):
     assert [w.split()[0] for w in whys] == ["truncated:", "no", f"{SAMPLE}_MC", "the"] and all("\n" not in w for w in whys)
     with pytest.raises(InputError, match="truncated"):
         read_nuisance(paths, NuisanceLayout(SAMPLE, 58), BY_NAME)
-    with pytest.raises(InputError, match=r"none of 2 files can be used; the first, .*: truncated"):
-        read_nuisance([paths[1], paths[3]], NuisanceLayout(SAMPLE, 58), BY_NAME, on_bad="drop")
+
+
+def test_a_part_may_be_all_bad_but_not_every_part(tmp_path):
+    paths = [tmp_path / f"MaCCQE_{k}.0_NormCCMEC_0.{k}.root" for k in range(3)]
+    x = [write(path, seed=k)[0] for k, path in enumerate(paths)]
+    for path in paths[:2]:
+        path.write_bytes(path.read_bytes()[:5000])
+    first, second = (read_nuisance(part, NuisanceLayout(SAMPLE, 58), BY_NAME, "drop") for part in (paths[:2], paths[2:]))
+    assert len(first) == 0 and first.dials.shape == (0, 2) and first.prediction.shape == (0, 58)
+    write_raw_throws(tmp_path / "0.h5", first, {})
+    whole = concatenated([read_raw_throws(tmp_path / "0.h5"), second])
+    assert whole.prediction.tolist() == [x[2].tolist()] and whole.where(0) == str(paths[2])
+    assert whole.statistical is not None, "a part without throws says nothing of errors"
+    assert [b.where for b in whole.bad] == [str(path) for path in paths[:2]]
+    with pytest.raises(InputError, match=r"not one of 2 throws can be used; the first: .*MaCCQE_0.0.*: truncated"):
+        concatenated([first])
 
 
 def test_no_files_and_unknown_policy(tmp_path):

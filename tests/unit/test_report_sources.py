@@ -46,7 +46,13 @@ def ingest_facts(**more) -> dict:
 
 def fitted(**more) -> dict:
     """What the step surrogate writes of a good fit."""
-    numbers = {"degree": 4, "terms": 15, "interpolation_error": 0.00512, "rms_rel": [0.001, 0.002, 0.00512]}
+    numbers = {
+        "degree": 4,
+        "terms": 15,
+        "interpolation_error": 0.00512,
+        "edge_rel": 0.00611,
+        "rms_rel": [0.001, 0.002, 0.00512],
+    }
     return {**numbers, "largest_rel": 0.0211, "negative_test_throws": 0, "test_throws": 30, **more}
 
 
@@ -96,7 +102,9 @@ def test_all_of_good_throws_is_rendered_and_nothing_is_warned_of():
     first, second = table(section, "Dials").rows
     assert first == ["ma_ccqe_gev [GeV]", "MaCCQE", -3.0, 5.0, 0.961242, 1.3, 0.0123, Verdict("0.456", True)]
     assert second[0] == "bend" and second[-1] == Verdict("1e-09", False)
-    assert table(section, "Response").rows == [[4, 15, Verdict("0.512", True), "0.200", "2.110", Verdict("0 of 30", True)]]
+    assert table(section, "Response").rows == [
+        [4, 15, Verdict("0.512", True), Verdict("0.611", True), "0.200", "2.110", Verdict("0 of 30", True)]
+    ]
     assert len(section.tables) == 3 and "None" not in page(section)
     line = throws_summary_line("genie", "files", ingest_facts(), fitted())
     assert line.startswith("genie (files): 480 of 500 throws used") and "0.51 % (rms)" in line
@@ -138,10 +146,16 @@ def test_a_fit_below_zero_is_warned_of(negative, warned):
     assert len(warnings) == warned and all("below zero for 1 of 30 throws" in w for w in warnings)
 
 
+@pytest.mark.parametrize(("edge", "warned"), [(0.021, True), (0.019, False)])
+def test_a_fit_that_is_poor_near_the_ends_is_warned_of(edge, warned):
+    warnings = throws_section("n", "l", ingest_facts(), fitted(edge_rel=edge)).warnings
+    assert len(warnings) == warned and all("near the ends of the priors" in w and "2.1 %" in w for w in warnings)
+
+
 def test_numbers_that_are_none_become_dashes():
     empty = fitted(interpolation_error=None, rms_rel=[None, None], largest_rel=None)
     section = throws_section("n", "l", ingest_facts(relations=[], fixed_dials={}, statistical_rel=[None]), empty)
-    assert table(section, "Response").rows[0][3:5] == [None, None]
+    assert table(section, "Response").rows[0][4:6] == [None, None]
     assert "all throws: none" in section.paragraphs[1] and "None" not in page(section)
     assert "– %" in throws_summary_line("n", "l", ingest_facts(), empty)
 

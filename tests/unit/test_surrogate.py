@@ -13,7 +13,8 @@ from nuinfer.physics.binning import Binning
 from nuinfer.tuning.parameters import PARAMETERS
 from nuinfer.tuning.priors import PriorBox, prior_box
 from nuinfer.tuning.response import Block, Response
-from nuinfer.tuning.surrogate import Surrogate, exponents_up_to, fit_surrogate
+from nuinfer.tuning.surrogate import Surrogate, exponents_up_to
+from nuinfer.tuning.surrogate_fit import OUTER, edge_error, fit_surrogate
 
 BINNING = Binning([0.0, 0.0, 0.5], [0.5, 0.5, 1.0], [0.0, 0.5, 0.0], [0.5, 1.0, 1.0])
 
@@ -218,6 +219,33 @@ def test_scatter_does_not_drive_the_degree_up(rng: np.random.Generator) -> None:
     assert np.sqrt(np.mean(off**2)) < 0.005
     # Taken to the highest degree the same throws are fitted worse.
     assert (noisy.errors["validation"][6] > 1.02 * noisy.errors["validation"][noisy.degree]).mean() > 0.9
+
+
+def slow_edge_error(surrogate: Surrogate, test: Simulations) -> float:
+    """One parameter and one throw at a time: how near it is to an end, then the residuals of the nearest ones."""
+    found = []
+    for j, name in enumerate(surrogate.names):
+        low, high = surrogate.ranges[name]
+        nearest = sorted((min(row[j] - low, high - row[j]), i) for i, row in enumerate(test.theta))
+        chosen = [i for _, i in nearest[: int(OUTER * len(test.theta))]]
+        residual = np.array([surrogate.predict(test.theta[[i]], surrogate.names)[0] - test.prediction[i] for i in chosen])
+        found.append(max(np.sqrt(np.mean(residual**2, axis=0)) / np.mean(test.prediction[chosen], axis=0)))
+    return max(found)
+
+
+def test_the_error_at_the_ends_of_the_ranges(rng: np.random.Generator) -> None:
+    """A normal prior has few throws at its ends, where too low a degree is worst; a whole polynomial is good there too."""
+    normal = {"prior": "normal", "mean": 1.0, "sigma": 0.3, "low": 0.0, "high": 2.0}
+    box, u = prior_box({"norm_ccmec": normal, "rpa_strength": {"low": 0.0, "high": 1.0}}), rng.random((5000, 2))
+    theta = box.from_unit(u)
+    bent = np.exp(2.0 * theta[:, :1] * [0.5, 1.0, 1.5]) + theta[:, 1:]
+    simulations = simulated(box, u, bent, BINNING)
+    found = fit_surrogate(simulations, 3)
+    test = simulations.part("test")
+    assert edge_error(found, test) == pytest.approx(slow_edge_error(found, test), rel=1e-9)
+    assert edge_error(found, test) > 1.2 * found.interpolation_error > 1e-4
+    exact = simulated(box, u, 1.0 + theta[:, :1] ** 2 * [0.5, 1.0, 1.5] + theta[:, 1:], BINNING)
+    assert edge_error(fit_surrogate(exact, 3), exact.part("test")) < 1e-12
 
 
 def test_negative_predictions_are_counted_and_not_clipped(rng: np.random.Generator) -> None:

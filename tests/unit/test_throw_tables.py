@@ -96,7 +96,11 @@ def test_comments_blank_lines_bom_line_ends_gzip_and_mixed_separators(tmp_path, 
         places.append(len(lines) + 1)
         body = row[0] + "".join(rng.choice(SEPARATORS) + entry for entry in row[1:])
         lines.append(rng.choice(["", "  "]) + body + rng.choice(["", " ", ",", " # note", "%x, y"]))
-    content = rng.choice(["", "\ufeff"]) + rng.choice(["\n", "\r\n"]).join(lines) + rng.choice(["", "\n", "\n\n"])
+    content = (
+        rng.choice(["", "\ufeff"])
+        + rng.choice(["\n", "\r\n"]).join(lines)
+        + rng.choice(["\n", "\n\n", "\n# no line end", "\n  "])
+    )
     path = tmp_path / "t.dat"
     path.write_bytes(gzip.compress(content.encode()) if case % 2 else content.encode())
     throws = read_text([path], LAYOUT)
@@ -315,16 +319,38 @@ def test_two_files_keep_where_each_throw_stands(tmp_path):
     np.testing.assert_array_equal(together.prediction, apart.prediction)
 
 
-@pytest.mark.parametrize("cut", [8, 14])
-def test_a_truncated_text_says_so(tmp_path, cut):
+@pytest.mark.parametrize("block_bytes", [64, text.BLOCK_BYTES])
+@pytest.mark.parametrize("cut", [0, 1, 3, 8, 14])
+def test_a_last_line_without_line_end_is_a_fault(tmp_path, monkeypatch, cut, block_bytes):
+    """Cut by 1 or 3 the row has all its numbers, the last one wrong: only the line end tells."""
+    monkeypatch.setattr(text, "BLOCK_BYTES", block_bytes)
     lines = rows()
-    lines[-1] = lines[-1][:-cut]
+    lines[-1] = lines[-1][: len(lines[-1]) - cut]
     path = put(tmp_path / "t.txt", lines, last="")
-    with pytest.raises(InputError, match=r"line 6: .* and no line end: the file is truncated or still being written"):
+    with pytest.raises(InputError, match=r"line 6: no line end: the file is truncated or still being written"):
         read_text([path], LAYOUT)
     throws = read_text([path], LAYOUT, "drop")
-    assert len(throws) == 5 and len(throws.bad) == 1
-    assert len(read_text([put(tmp_path / "whole.txt", rows(), last="")], LAYOUT)) == 6
+    assert throws.line.tolist() == [1, 2, 3, 4, 5] and [b.where for b in throws.bad] == [f"{path}: line 6"]
+    if cut < 4:
+        ended = read_text([put(tmp_path / "ended.txt", lines)], LAYOUT)
+        assert len(ended) == 6 and (ended.prediction[5, 4] == 57.5) == (cut == 0)
+
+
+def test_a_comment_with_the_dials_in_another_order_is_refused(tmp_path):
+    swapped = (DIALS[1], DIALS[0], DIALS[2])
+    for mark, gap in (("# ", " "), ("#", ","), ("% ", ", ")):
+        path = put(tmp_path / "t.txt", ["# throws", mark + gap.join([*swapped, *BINS]), *rows()])
+        with pytest.raises(InputError, match=r"order NormCCMEC, MaCCQE, RPA_CCQE, expected MaCCQE, .*correct the order"):
+            read_text([path], LAYOUT)
+        values = read_text([path], TableLayout(swapped, 5))
+        assert values.columns == swapped and values.dials[0].tolist() == [0.5, 1.5, 2.5]
+        assert len(read_text([put(tmp_path / "s.txt", [mark + gap.join([*DIALS, *BINS]), *rows()])], LAYOUT)) == 6
+    # Words that happen to be in a comment, and what stands below the first row, are no header.
+    for lines in (["# MaCCQE NormCCMEC are varied", *rows()], [*rows(), "# " + " ".join(swapped)]):
+        assert len(read_text([put(tmp_path / "o.txt", lines)], LAYOUT)) == 6
+    np.savetxt(tmp_path / "n.txt", np.ones((2, WIDTH)), header=" ".join([*swapped, *BINS]))
+    with pytest.raises(InputError, match="a comment above the rows"):
+        read_text([tmp_path / "n.txt"], LAYOUT)
 
 
 @pytest.mark.parametrize("damage", ["short", "flipped"])

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nuinfer.config_names import MEASURED, exists, refers
+from nuinfer.config_tensions import check_tensions
 from nuinfer.errors import InputError
 
 SECTION_OF = {"events": "events", "throws": "table", "nuisance": "nuisance", "genie": "genie"}
@@ -26,7 +27,7 @@ def check_tuning(config: Mapping, root: Path) -> None:
         _check_simulation(f"simulations.{name}", simulation, root if name in used else None)
     _check_measurements(config, root)
     _check_tunes(config)
-    _check_tensions(config)
+    check_tensions(config)
 
 
 def _check_simulation(where: str, simulation: Mapping, root: Path | None) -> None:
@@ -192,6 +193,18 @@ def _check_measurements(config: Mapping, root: Path) -> None:
                 exists(f"{where}.covariances.{key}", path, root)
 
 
+def _tables(simulation: Mapping) -> dict[str, tuple[float, float]]:
+    """Ranges of the parameters that a source knows only inside a table or between its events' weights."""
+    from nuinfer.tuning.sources.event_terms import event_terms
+
+    if simulation["source"] == "builtin":
+        return {"ma_ccqe_gev": tuple(simulation["generator"]["ma_range_gev"])}
+    if simulation["source"] != "events":
+        return {}
+    terms = event_terms(simulation["events"]["terms"], list(simulation["events"]["samples"]))
+    return {t.curve.parameter: t.curve.within for t in terms if t.curve}
+
+
 def _check_tunes(config: Mapping) -> None:
     for name, tune in config["tunes"].items():
         where = f"tunes.{name}"
@@ -250,42 +263,7 @@ def _check_values(where: str, values: Mapping, simulation: Mapping) -> None:
             low, high = PARAMETERS[parameter].lowest, PARAMETERS[parameter].highest
         else:
             low, high = prior["low"], prior["high"]
-        if parameter == "ma_ccqe_gev" and simulation["source"] == "builtin":
-            table = simulation["generator"]["ma_range_gev"]
-            low, high = max(low, table[0]), min(high, table[1])
+        table = _tables(simulation).get(parameter, (low, high))
+        low, high = max(low, table[0]), min(high, table[1])
         if not low <= value <= high:
             raise InputError(f"{where}.{parameter}: {value:g} leaves [{low:g}, {high:g}]")
-
-
-def _check_tensions(config: Mapping) -> None:
-    for name, tension in config["tensions"].items():
-        where = f"tensions.{name}.tunes"
-        for tune in tension["tunes"]:
-            refers(where, tune, config["tunes"])
-            if MEASURED not in config["tunes"][tune]["observations"]:
-                raise InputError(f"{where}: {tune} has no observation '{MEASURED}'; add it to the tune")
-        tunes = [config["tunes"][t] for t in tension["tunes"]]
-        priors = [config["simulations"][t["simulation"]]["parameters"] for t in tunes]
-        if any(p != priors[0] for p in priors):
-            raise InputError(f"{where}: the tunes' simulations have different parameters or priors; give them the same")
-        labels = [config["tunes"][t].get("label", t) for t in tension["tunes"]]
-        if len(set(labels)) < len(labels):
-            raise InputError(f"{where}: two tunes have the same label; give each its own: {', '.join(labels)}")
-        if tension["pseudo_experiments"] > config["calibration"]["events"]:
-            raise InputError(
-                f"tensions.{name}.pseudo_experiments: {tension['pseudo_experiments']} wanted, but held-out throws are "
-                f"calibration.events = {config['calibration']['events']}"
-            )
-        if len({t["likelihood"] for t in tunes}) > 1:
-            raise InputError(f"{where}: the tunes have different likelihoods; give them the same")
-        _check_shared(where, [t["measurement"] for t in tunes], config["measurements"])
-
-
-def _check_shared(where: str, names: Sequence[str], measurements: Mapping) -> None:
-    """Measurements share no data, and errors all of them (as slices of one whole) or none: anything else would be ignored."""
-    wholes = [measurements[name].get("of", name) for name in names]
-    for name, whole in zip(names, wholes, strict=True):
-        if names.count(name) > 1 or (whole == name and wholes.count(name) > 1):
-            raise InputError(f"{where}: {name} would be compared with itself or a part of itself; give different measurements")
-    if 1 < len(set(wholes)) < len(wholes):
-        raise InputError(f"{where}: some measurements are slices of one, others are not; make a tension of its slices alone")

@@ -134,10 +134,13 @@ def _response(fitted: Mapping, statistical: Sequence[float | None] | None) -> Ta
     median = bins[len(bins) // 2] if bins else None
     error, negative = fitted["interpolation_error"], fitted["negative_test_throws"]
     worst = Verdict(in_text(percent(error, 3)), not _large(error))
+    outer = Verdict(in_text(percent(fitted["edge_rel"], 3)), not _large(fitted["edge_rel"]))
     below = Verdict(f"{negative} of {fitted['test_throws']}", not negative)
-    row = [fitted["degree"], fitted["terms"], worst, percent(median, 3), percent(fitted["largest_rel"], 3), below]
-    header = ["degree", "terms", "rms, worst bin [%]", "rms, median bin [%]", "largest [%]", "throws below zero"]
-    note = "Error on the test split's throws, which the fit did not see, relative to a bin's mean."
+    row = [fitted["degree"], fitted["terms"], worst, outer, percent(median, 3), percent(fitted["largest_rel"], 3), below]
+    header = ["degree", "terms", "rms, worst bin [%]", "rms, outer throws [%]", "rms, median bin [%]", "largest [%]"]
+    header.append("throws below zero")
+    note = "Error on the test split's throws, which the fit did not see, relative to a bin's mean. "
+    note += "Outer throws are the fiftieth nearest to the ends of a prior, the worst of all priors."
     if statistical is not None and (known := sorted(s for s in statistical if s is not None)):
         middle, most = (in_text(percent(v, 2)) for v in (known[len(known) // 2], known[-1]))
         note += f" Statistical error of the throws themselves: {middle} % in the median bin, {most} % in the worst."
@@ -155,6 +158,12 @@ def _badly_fitted(name: str, fitted: Mapping) -> Iterator[str]:
         yield (
             f"{name}: the fitted response misses throws that it did not see by {in_text(percent(error))} % (rms) in its worst "
             f"bin (wanted: {100 * LARGEST_ERROR:g} %); give more throws, or raise max_degree"
+        )
+    elif _large(fitted["edge_rel"]):
+        yield (
+            f"{name}: near the ends of the priors the fitted response misses throws by "
+            f"{in_text(percent(fitted['edge_rel']))} % (rms) in its worst bin "
+            f"(wanted: {100 * LARGEST_ERROR:g} %); data that pull there want more throws there"
         )
     if negative := fitted["negative_test_throws"]:
         yield (

@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -39,6 +39,11 @@ def as_json(value: object) -> str:
 def digest(value: object, length: int = 12) -> str:
     """Return the first hex digits of the sha256 of ``value`` as JSON."""
     return hashlib.sha256(as_json(value).encode()).hexdigest()[:length]
+
+
+def state_of(paths: Iterable[str | Path]) -> str:
+    """Return a hash of the files' names, sizes and times: what stands for files that are too many to be a rule's inputs."""
+    return digest([[str(p), s.st_size, s.st_mtime_ns] for p in paths for s in [Path(p).stat()]])
 
 
 def _module_file(module: str) -> Path | None:

@@ -24,7 +24,7 @@ def event_response(samples: list[Path], binning: Path, response: Path, checks: P
         for (name, entry), path in zip(sorted(entries.items()), samples, strict=True)
     }
     terms = event_terms(settings["terms"], list(entries))
-    model, left_out = build_event_response(events, terms, bins, settings["nominal"])
+    model, left_out = build_event_response(events, terms, bins, settings["nominal"], settings["left_out"])
     record = provenance("nuinfer.steps.event_response", settings)
     write_response(response, model, bins, record)
     numbers = {

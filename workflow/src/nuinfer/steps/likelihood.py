@@ -35,6 +35,11 @@ def likelihood(
 def _chosen(throws: Simulations, response: Path, measurement: list[Path], settings: dict) -> tuple[Likelihood, np.ndarray]:
     model, _ = read_response(response)
     if settings["mode"] == "prediction":
+        if getattr(model, "n_negative", 0):
+            raise InputError(
+                f"{response}: the fitted response is negative in {model.n_negative} of {model.n_test} test throws, and has no "
+                "statistics there; raise max_degree, or narrow the priors"
+            )
         return PoissonLikelihood(model.per_event(settings["n_events"])), np.arange(len(throws.binning))
     measured = read_measurement(measurement[0])
     try:
@@ -49,6 +54,10 @@ def _chosen(throws: Simulations, response: Path, measurement: list[Path], settin
         # At the middle of the prior: it moves little over it, and a covariance that is fixed keeps the likelihood simple.
         middle = throws.box.from_unit(np.full((1, throws.box.dim), 0.5))
         own = np.diag(model.simulation_variance(middle, throws.box.names)[0, bins])
+        if not own.any():
+            raise InputError(
+                f"{response}: the source knows no statistics of its events; leave simulation_statistics out of the tune"
+            )
         covariances |= {key: covariances[key] + own for key in ("total", "shape")}
     return measurement_likelihood(settings["likelihood"], covariances, measured.norm_rel), bins
 

@@ -16,6 +16,7 @@ from nuinfer.tuning.sources.raw import RawThrows, concatenated
 from nuinfer.tuning.sources.table_hdf5 import read_hdf5_table
 from nuinfer.tuning.sources.tables import TableLayout
 from nuinfer.tuning.sources.text import read_text
+from nuinfer.workflow import state_of
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
@@ -48,7 +49,8 @@ def _from_nuisance(settings: dict, binning: Path) -> RawThrows:
     if len(bins) < len(whole):
         cut = {"keep": tuple(np.flatnonzero(~whole.last_in_slice).tolist()), "n_all": len(whole)}
     layout = NuisanceLayout(entry["sample"], len(bins), entry.get("prediction_key"), **cut)
-    return read_nuisance(_files(entry), layout, _dials(entry["dials"]), settings["on_bad_throw"], Progress("throws"))
+    dials = _dials(entry["dials"], entry["absolute"])
+    return read_nuisance(_files(entry), layout, dials, settings["on_bad_throw"], Progress("throws"))
 
 
 def _files(entry: dict) -> list[str]:
@@ -58,14 +60,16 @@ def _files(entry: dict) -> list[str]:
     found = [path for pattern in entry["files"] for path in sorted(glob.glob(pattern))]
     if len(found) < stop:
         raise InputError(f"{', '.join(entry['files'])}: {len(found)} files, {stop} when the run was planned; start it again")
+    if state_of(found[start:stop]) != entry["state"]:
+        raise InputError(f"{', '.join(entry['files'])}: files have changed since the run was planned; start it again")
     return found[start:stop]
 
 
-def _dials(entry: dict) -> DialSource:
+def _dials(entry: dict, absolute: bool) -> DialSource:
     if "name" in entry:
         return FromName(entry["name"])
     columns = tuple(entry["columns"])
-    return FromCard(columns, entry["card"]) if "card" in entry else FromTable(Path(entry["table"]), columns)
+    return FromCard(columns, entry["card"], absolute) if "card" in entry else FromTable(Path(entry["table"]), columns)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from nuinfer.io.provenance import provenance
 from nuinfer.io.responses import write_response
 from nuinfer.io.simulations import read_simulations
 from nuinfer.steps.cli import run
-from nuinfer.tuning.surrogate import fit_surrogate
+from nuinfer.tuning.surrogate_fit import edge_error, fit_surrogate
 
 
 def surrogate(simulations: Path, report: Path, response: Path, checks: Path, settings: dict) -> None:
@@ -29,6 +29,7 @@ def surrogate(simulations: Path, report: Path, response: Path, checks: Path, set
         "terms": len(model.exponents),
         "interpolation_error": model.interpolation_error,
         "rms_rel": (model.errors["rms"] / model.errors["mean"]).tolist(),
+        "edge_rel": edge_error(model, throws.part("test")),
         "largest_rel": float(np.max(model.errors["largest"] / model.errors["mean"])),
         "negative_test_throws": model.n_negative,
         "test_throws": model.n_test,

@@ -60,7 +60,11 @@ class PoissonLikelihood:
     def log_prob(self, x: np.ndarray, mu: np.ndarray) -> np.ndarray:
         n = np.asarray(x) / self.per_event
         expected = np.asarray(mu) / self.per_event
-        return np.sum(special.xlogy(n, expected) - expected - special.gammaln(n + 1.0), axis=-1)
+        # A fitted response may be negative somewhere: no number of events is possible there.
+        impossible = np.any(expected < 0, axis=-1)
+        expected = np.where(expected < 0, 0.0, expected)
+        value = np.sum(special.xlogy(n, expected) - expected - special.gammaln(n + 1.0), axis=-1)
+        return np.where(impossible, -np.inf, value)
 
     def chi2(self, x: np.ndarray, mu: np.ndarray) -> np.ndarray:
         """Return the Poisson deviance (Baker and Cousins, NIM 221 (1984) 437)."""

@@ -6,34 +6,22 @@ r"""A response fitted to throws: in every bin a polynomial in all parameters, fo
 
 with Chebyshev polynomials :math:`T` over the prior's range and total degree :math:`|k| = \sum_j k_j`.  The idea is that of
 Professor (A. Buckley et al., arXiv:0907.2973, section 2), which uses monomials; Chebyshev polynomials keep the fit well
-conditioned at high degree.  The train split gives the coefficients, the validation split the degree, the test split the error.
+conditioned at high degree.  :mod:`nuinfer.tuning.surrogate_fit` finds them.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
-from math import comb
 
 import numpy as np
-from scipy import linalg
 
 from nuinfer.errors import InputError
-from nuinfer.io.simulations import Simulations
 from nuinfer.tuning.response import chebyshev_features, stored_structure
-from nuinfer.workflow import SPLITS
 
 KIND = "polynomial"
 BLOCK = 4096
 """Throws whose features are held at a time."""
-
-MOST_TERMS = 2000
-"""The normal equations of more terms would take minutes and gigabytes."""
-
-THROWS_PER_TERM = 5
-WITHIN_BEST = 1.02
-EXACT = 1e-11
-"""Relative error below which one degree is as good as another: rounding."""
 
 EDGE = 1e-9
 """A parameter may leave its range by this fraction of it: rounding."""
@@ -82,7 +70,7 @@ class Surrogate:
         Parameters not named stay at their defaults.  Raises InputError for a name the surrogate does not know, a shape that
         does not match, a value that is not finite, or one outside the range of the throws.
         """
-        return evaluate(self._full(theta, names), self._limits(), self.exponents, self.coefficients)
+        return evaluate(self._full(theta, names), self.limits(), self.exponents, self.coefficients)
 
     def components(self, theta: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return :meth:`predict` as the one component ``prediction``: throws do not tell channels apart."""
@@ -159,7 +147,8 @@ class Surrogate:
             raise InputError(f"stored response: coefficients do not fit {shape[1]} bins; build the response again")
         return surrogate
 
-    def _limits(self) -> np.ndarray:
+    def limits(self) -> np.ndarray:
+        """Return the ranges ``(d, 2)`` in the order of ``names``."""
         return np.array([self.ranges[n] for n in self.names])
 
     def _full(self, theta: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
@@ -175,7 +164,7 @@ class Surrogate:
         full = np.tile([self.defaults[n] for n in self.names], (len(theta), 1))
         for i, name in enumerate(names):
             full[:, self.names.index(name)] = theta[:, i]
-        for (low, high), name, values in zip(self._limits(), self.names, full.T, strict=True):
+        for (low, high), name, values in zip(self.limits(), self.names, full.T, strict=True):
             slack = EDGE * (high - low)
             if values.size and (values.min() < low - slack or values.max() > high + slack):
                 raise InputError(
@@ -208,91 +197,3 @@ def evaluate(theta: np.ndarray, limits: np.ndarray, exponents: np.ndarray, coeff
         block = slice(start, start + BLOCK)
         out[block] = terms(theta[block], limits, exponents).T @ coefficients
     return out
-
-
-def fit_surrogate(simulations: Simulations, max_degree: int = 8, progress: Callable[[str], None] | None = None) -> Surrogate:
-    """Fit the polynomials to the train split of ``simulations``, one least-squares problem for all bins.
-
-    The normal equations of the highest degree are summed in blocks of throws, in double precision, and contain those of every
-    lower degree.  The degree is the smallest whose rms residual in the validation split, each bin's in units of the best that
-    any degree reaches there, is within 2 % of the smallest.  Degrees are tried up to ``max_degree`` while the train split has
-    five throws per term, there are at most :data:`MOST_TERMS` terms, and the throws determine them.
-
-    Raises InputError for a ``max_degree`` below 1, an empty split, and throws that do not determine a straight line in every
-    parameter (too few, or a parameter that does not vary).
-    """
-    if max_degree < 1:
-        raise InputError(f"max_degree must be at least 1, got {max_degree}")
-    box = simulations.box
-    train, validation, test = (simulations.part(name) for name in SPLITS)
-    if not (len(validation.u) and len(test.u)):
-        raise InputError("surrogate: no throws in the validation or the test split; give some to both")
-    limits = np.array([(p.low, p.high) for p in box.priors])
-    most = min(MOST_TERMS, len(train.u) // THROWS_PER_TERM)
-    if most < 1 + box.dim:
-        least = THROWS_PER_TERM * (1 + box.dim)
-        raise InputError(f"surrogate: {len(train.u)} train throws for {box.dim} parameters; give {least} or more")
-    highest = max(k for k in range(1, max_degree + 1) if comb(box.dim + k, k) <= most)
-    exponents = exponents_up_to(box.dim, highest)
-    fits = _solve_every_degree(*_normal_equations(train, limits, exponents), exponents.sum(axis=1))
-    if len(fits) < 2:
-        raise InputError(f"surrogate: the throws do not vary independently in {', '.join(box.names)}; fix what does not vary")
-    residuals = (evaluate(validation.theta, limits, exponents[: len(c)], c) - validation.prediction for c in fits)
-    validation_rms = np.array([np.sqrt(np.mean(r**2, axis=0)) for r in residuals])
-    coefficients = fits[_smallest_sufficient(validation_rms, validation.prediction.mean(axis=0))]
-    exponents = exponents[: len(coefficients)]
-    predicted = evaluate(test.theta, limits, exponents, coefficients)
-    residual, mean = predicted - test.prediction, test.prediction.mean(axis=0)
-    rms, n_negative = np.sqrt(np.mean(residual**2, axis=0)), int((predicted < 0).any(axis=1).sum())
-    error = float(np.max(rms / np.maximum(mean, EXACT * mean.max())))
-    if progress:
-        progress(f"{len(exponents)} terms, relative error {error:.2g}, {n_negative} of {len(test.u)} test throws negative")
-    surrogate = Surrogate(
-        box.names,
-        {n: (float(low), float(high)) for n, (low, high) in zip(box.names, limits, strict=True)},
-        exponents,
-        coefficients,
-        simulations.binning.area_gev,
-        {p.name: float(np.clip(p.default, *pair)) for p, pair in zip(box.parameters, limits, strict=True)},
-        error,
-        {"rms": rms, "largest": np.abs(residual).max(axis=0), "mean": mean, "validation": validation_rms},
-        n_negative,
-        len(test.u),
-    )
-    return replace(surrogate, total=float(surrogate.default_prediction() @ surrogate.area_gev))
-
-
-def _normal_equations(part: Simulations, limits: np.ndarray, exponents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return :math:`A^T A` ``(n_term, n_term)`` and :math:`A^T y` ``(n_term, n_bin)`` of the throws' terms :math:`A`."""
-    gram, projected = np.zeros((len(exponents),) * 2), np.zeros((len(exponents), part.prediction.shape[1]))
-    for start in range(0, len(part.theta), BLOCK):
-        block = slice(start, start + BLOCK)
-        features = terms(part.theta[block], limits, exponents)
-        gram += features @ features.T
-        projected += features @ part.prediction[block]
-    return gram, projected
-
-
-def _solve_every_degree(gram: np.ndarray, projected: np.ndarray, total_degree: np.ndarray) -> list[np.ndarray]:
-    """Return the coefficients of degree 0, 1, ..; the list ends before the first degree that the throws do not determine."""
-    scale = 1.0 / np.sqrt(np.diag(gram))
-    found = []
-    for degree in range(int(total_degree.max()) + 1):
-        n = int(np.sum(total_degree <= degree))
-        scaled = gram[:n, :n] * scale[:n, None] * scale[:n]
-        try:
-            factor = linalg.cho_factor(scaled, lower=True)
-        except linalg.LinAlgError:
-            break
-        # The smallest pivot of a matrix of unit diagonal: what is left of a term once all before it are taken out.
-        if np.diag(factor[0]).min() ** 2 < 1e-10:
-            break
-        found.append(scale[:n, None] * linalg.cho_solve(factor, scale[:n, None] * projected[:n]))
-    return found
-
-
-def _smallest_sufficient(rms: np.ndarray, mean: np.ndarray) -> int:
-    """Return the first degree that is as good as the best, of rms residuals ``(n_degree, n_bin)`` and mean contents."""
-    floored = np.maximum(rms, EXACT * mean.max())
-    score = np.sqrt(np.mean((floored / floored.min(axis=0)) ** 2, axis=1))
-    return int(np.argmax(score <= WITHIN_BEST * score.min()))

@@ -153,9 +153,11 @@ def throws_command(
     called = f"{called} -n {int(max_events)}" if max_events else called
     if dials_in == "card":
         own = '"$folder/$name.xml"'
+        comment = shlex.quote(" ".join(called.split("--")))
         newer = f'[ "$folder/$name.root" -nt {shlex.quote(str(events))} ] && ' if events else ""
         run = [
-            '  text=$(printf \'%s  %s\\n</nuisance>\' "${head%%</nuisance>*}" "$dials")',
+            # The command is part of the card's text: a prediction that another one made is not kept.
+            f'  text=$(printf \'%s  %s\\n  <!-- %s -->\\n</nuisance>\' "${{head%%</nuisance>*}}" "$dials" {comment})',
             f'  [ -s "$folder/$name.root" ] && {newer}[ "$text" = "$(< {own})" ] && continue',
             f'  rm -f "$folder/$name.root"; printf \'%s\\n\' "$text" > {own}',
             f"  {called} -c {own} -o {part} < /dev/null || failed",

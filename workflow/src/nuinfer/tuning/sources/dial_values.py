@@ -1,7 +1,7 @@
 """Dial values of a NUISANCE file: from its name, from the card that it was made with, or from a table of files.
 
 The numbers are those that were given to the generator.  What a dial of 1 means hangs on the card's ``setabstwk``
-(:func:`card_setting`), and is not decided here.
+(:func:`card_setting`), which :class:`FromCard` compares with the convention that it is told.
 """
 
 import csv
@@ -15,8 +15,8 @@ from typing import Protocol
 
 from nuinfer.errors import InputError
 
-NUMBER_BEGINS_BEFORE = re.compile(r"(\d[.,]?|(^|[^A-Za-z\d])[-+])$")
-NUMBER_GOES_ON = re.compile(r"[.,]?\d|[eE][-+]?\d")
+NUMBER_BEGINS_BEFORE = re.compile(r"(\d([.,p]|[eE][-+]?)?|(^|[^A-Za-z\d])[-+])$")
+NUMBER_GOES_ON = re.compile(r"[.,p]?\d|[eE][-+]?\d")
 
 
 class DialSource(Protocol):
@@ -60,6 +60,11 @@ class FromName:
             raise InputError(f"{path}: the name does not match '{self.pattern}'; correct the expression or rename the file")
         for dial in self.columns:
             start, end = match.span(dial)
+            if start > 0 and name[start - 1] == "-":
+                raise InputError(
+                    f"{path}: '-' stands before {dial} = '{match[dial]}' and is not part of it: a sign, or a separator? "
+                    "Take it into the group, or rename the files"
+                )
             if start >= 0 and (NUMBER_BEGINS_BEFORE.search(name[:start]) or NUMBER_GOES_ON.match(name[end:])):
                 raise InputError(
                     f"{path}: {dial} = '{match[dial]}' is part of a longer number; let the group take all of it, sign included"
@@ -72,12 +77,14 @@ class FromCard:
     """Dials ``columns`` from the card beside each file, in NUISANCE's XML or in its older plain text.
 
     ``template`` is the card's path from the file's folder; ``{stem}`` and ``{name}`` stand for the file's name without and
-    with suffix.  What was set on nuiscomp's command line (``-i``, ``-q``) is not in a card.  Raises InputError for a template
-    with other fields, a missing or unreadable card, and a card without a wanted dial.
+    with suffix.  ``absolute`` says whether the cards must set ``setabstwk``, which makes a dial of 1 a change of 100 %; None
+    for no matter.  What was set on nuiscomp's command line (``-i``, ``-q``) is not in a card.  Raises InputError for a
+    template with other fields, a missing or unreadable card, a card without a wanted dial, and one of the other convention.
     """
 
     columns: tuple[str, ...]
     template: str = "{stem}.xml"
+    absolute: bool | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -96,6 +103,11 @@ class FromCard:
         """Return the dials ``(d,)`` of the card of ``path``."""
         card = self.card(path)
         found = card_parameters(card)
+        if self.absolute is not None and (card_setting(card, "setabstwk") == "1") != self.absolute:
+            raise InputError(
+                f"{card}: setabstwk is {'not ' if self.absolute else ''}set, which is not the convention configured; "
+                f"{'give reweight3 or reweight2' if self.absolute else 'give convention: absolute'}"
+            )
         if missing := [name for name in self.columns if name not in found]:
             raise InputError(
                 f"{card}: no parameter {', '.join(missing)}; there are {', '.join(found) or 'none'}: add it or correct the name"

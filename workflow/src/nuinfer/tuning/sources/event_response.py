@@ -41,16 +41,24 @@ class Filled:
 
 
 def build_event_response(
-    samples: Mapping[str, Events], terms: Sequence[EventTerm], binning: Binning, defaults: Mapping[str, float]
+    samples: Mapping[str, Events],
+    terms: Sequence[EventTerm],
+    binning: Binning,
+    defaults: Mapping[str, float],
+    left_out: Sequence[str] = (),
 ) -> tuple[Response, list[dict]]:
     """Return the response of ``terms`` in ``binning``, and how each curve predicts the values that are left out of it.
 
-    ``defaults`` are the parameters' values in the samples.  Raises InputError for a channel without events, a weight
-    column that a sample lacks, and a parameter without a default.
+    ``defaults`` are the parameters' values in the samples.  There, every channel that any sample has CC0pi events of must stand
+    in the terms with factors that add up to one, or be among ``left_out``: nothing is dropped or counted twice unseen.
+
+    Raises InputError where that is not so, for a term's channel without events, a weight column that a sample lacks, and a
+    parameter without a default.
     """
     used = {n for t in terms for n, _ in t.factors} | {t.curve.parameter for t in terms if t.curve}
     if missing := sorted(used - set(PARAMETERS) - set(defaults)):
         raise InputError(f"nominal: give the value of {', '.join(missing)} in the event samples")
+    _check_channels(samples, terms, {n: _default(n, defaults) for n in used}, left_out)
     filled = [f for i, term in enumerate(terms) for f in _fill(samples, i, term, binning)]
     n_bin, area = len(binning), np.append(binning.area_gev, 1.0)
     sums = [_histogram(filled, i, n_bin) for i in range(len(terms))]
@@ -62,6 +70,27 @@ def build_event_response(
     inside = whole.select(np.arange(n_bin))
     total = float(whole.default_prediction()[-1])
     return Response(inside.blocks, ranges, error, binning.area_gev, total, dict(defaults), inside.variance), checks
+
+
+def _default(name: str, defaults: Mapping[str, float]) -> float:
+    return defaults[name] if name in defaults else PARAMETERS[name].default
+
+
+def _check_channels(
+    samples: Mapping[str, Events], terms: Sequence[EventTerm], defaults: Mapping[str, float], left_out: Sequence[str]
+) -> None:
+    there = {c for e in samples.values() for c in np.unique(e.channel[e.is_cc0pi]).tolist()}
+    for channel in sorted(there - set(left_out)):
+        factors = [
+            np.prod([defaults[n] if kind == "linear" else 1.0 - defaults[n] for n, kind in term.factors])
+            for term in terms
+            if channel in term.channels
+        ]
+        if abs(sum(factors) - 1.0) > 1e-9:
+            raise InputError(
+                f"terms: at the samples' own parameters the channel {channel} counts {sum(factors):g} times, not once; "
+                "name it in a term, correct factors or nominal, or list it in left_out"
+            )
 
 
 def _fill(samples: Mapping[str, Events], number: int, term: EventTerm, binning: Binning) -> list[Filled]:
@@ -188,7 +217,7 @@ def curve_differences(response: Response, terms: Sequence[EventTerm]) -> list[di
         if one.component != other.component or not one.curve or not other.curve or one.curve.parameter != other.curve.parameter:
             continue
         name, values = other.curve.parameter, np.array(other.curve.within)
-        default = response.defaults.get(name, PARAMETERS[name].default if name in PARAMETERS else values.mean())
+        default = _default(name, response.defaults)
         nodes = np.concatenate([[default], values])
         blocks = [response.blocks[k].coefficients for k in (i, j)]
         first, second = (chebyshev_features(nodes, other.curve.within, len(b)) @ b for b in blocks)

@@ -33,6 +33,9 @@ from nuinfer.workflow import SPLITS
 ON_LIMIT = 1e-9
 """A throw outside its prior by less than this fraction of the range is on the limit (rounding of a conversion)."""
 
+EMPTY_END = 0.05
+"""Largest share of a prior's range, at either end, that may hold no throw: a fitted response is only a guess there."""
+
 KS_P_VALUE = 1e-6
 RANK_Z = 6.0
 """Departures that one in a million (or a thousand million) sets of throws from the prior would show."""
@@ -54,7 +57,8 @@ def assemble(
     ``convention`` is that of every dial: one of GENIE Reweight's or ``"physical"``; columns are named by dial or by parameter,
     in any order.  ``counts`` gives the ``test`` and ``validation`` throws, and ``train`` where not all others are to train.
     The splits are a permutation of the stream ``(seed, "split", key)`` over the throws sorted by their physical values: they
-    depend on which throws there are, not on the order of files or rows.  Rows stay in the order of ``raw``.
+    depend on which throws there are, not on the order of files or rows.  Rows come out in the order of the permutation, so
+    that the first of a split are a random sample of it: a scan, or files sorted by name, would not be one.
 
     Throws outside their prior, or at a dial that the generator clamps, are bad: ``on_bad`` as in :func:`leave_out`.
     ``check_prior`` ``False`` turns what the tests of the prior find into ``warnings`` of the report.  The tests look at each
@@ -75,19 +79,19 @@ def assemble(
     raw, theta = _physical(raw, box, place, convention, on_bad)
     raw, theta = _inside_prior(raw, box, place, theta, on_bad)
     u = box.to_unit(theta)
-    split = _split(theta, counts, seed, key)
+    order, split = _split(theta, counts, seed, key)
     uniformity, relations = _uniformity(box, u), _relations(box, u)
     found = _prior_faults(box, theta, uniformity, relations)
     if found and check_prior:
         raise InputError(found[0])
-    used = split >= 0
-    raw, theta, u, split = raw.without(~used, ()), theta[used], u[used], split[used]
+    n_left_over = len(raw) - len(order)
+    raw, theta, u = raw.taken(order), theta[order], u[order]
     report = {
         "n_read": n_read,
         "n_bad": len(raw.bad),
         "bad": [{"where": b.where, "why": b.why} for b in raw.bad],
         "n_used": len(raw),
-        "n_left_over": int((~used).sum()),
+        "n_left_over": n_left_over,
         "n_files": len(raw.files),
         "convention": convention,
         "splits": {name: int((split == i).sum()) for i, name in enumerate(SPLITS)},
@@ -172,8 +176,8 @@ def _inside_prior(
     return leave_out(raw, reasons, on_bad), within[~outside.any(axis=1)]
 
 
-def _split(theta: np.ndarray, counts: Mapping[str, int], seed: int, key: str) -> np.ndarray:
-    """Return the split ``(n,)`` of every throw, -1 for those left over."""
+def _split(theta: np.ndarray, counts: Mapping[str, int], seed: int, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that are used, in a random order, and the split of each."""
     if unknown := set(counts) - set(SPLITS):
         raise InputError(f"throws: unknown {', '.join(sorted(unknown))}; give {', '.join(SPLITS)}")
     n_test, n_validation = (int(counts.get(name, 0)) for name in ("test", "validation"))
@@ -186,12 +190,9 @@ def _split(theta: np.ndarray, counts: Mapping[str, int], seed: int, key: str) ->
             "train; give more throws, or ask for fewer"
         )
     order = np.lexsort(theta.T)[stream(seed, "split", key).permutation(len(theta))]
-    split = np.full(len(theta), -1)
-    start = 0
-    for name, n in (("test", n_test), ("validation", n_validation), ("train", n_train)):
-        split[order[start : start + n]] = SPLITS.index(name)
-        start += n
-    return split
+    sizes = {"test": n_test, "validation": n_validation, "train": n_train}
+    split = np.repeat([SPLITS.index(name) for name in sizes], list(sizes.values())).astype(np.int8)
+    return order[: len(split)], split
 
 
 def _uniformity(box: PriorBox, u: np.ndarray) -> dict[str, dict[str, float]]:
@@ -222,6 +223,14 @@ def _prior_faults(box: PriorBox, theta: np.ndarray, uniformity: Mapping[str, Map
             faults.append(
                 f"throws of {name} are not distributed as its prior (KS distance {test['distance']:.3g}): they run from "
                 f"{theta[:, j].min():g} to {theta[:, j].max():g}; set its prior to what was thrown, or check_prior: false"
+            )
+            continue
+        prior = box.priors[j]
+        gaps = (theta[:, j].min() - prior.low, prior.high - theta[:, j].max())
+        if max(gaps) > EMPTY_END * (prior.high - prior.low):
+            faults.append(
+                f"throws of {name} run from {theta[:, j].min():g} to {theta[:, j].max():g}, its prior from {prior.low:g} to "
+                f"{prior.high:g}: nothing is known of the rest; narrow the prior to what was thrown, or check_prior: false"
             )
     for relation in relations:
         if abs(relation["z"]) > RANK_Z:

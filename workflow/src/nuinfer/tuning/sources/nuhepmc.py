@@ -61,15 +61,24 @@ def read(
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of a NuHepMC file")
     try:
-        if strange := set((processes or {}).values()) - set(CHANNELS):
+        processes = _numbered(processes or {})
+        if strange := set(processes.values()) - set(CHANNELS):
             raise InputError(f"processes: unknown channel {', '.join(sorted(strange))}; known: {', '.join(CHANNELS)}")
         rows, last = _collect(path, muon_of(neutrino_pdg))
         if sigma_1e38cm2 is None:
             attributes = dict(last.run_info.attributes.items())
             sigma_1e38cm2 = sigma_per_nucleon(attributes, last, rows.targets, nucleons_per_target)
-        return _events(rows, list(last.weight_names), neutrino_pdg, check_sigma(sigma_1e38cm2), processes or {}, weights)
+        return _events(rows, list(last.weight_names), neutrino_pdg, check_sigma(sigma_1e38cm2), processes, weights)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _numbered(processes: Mapping[int | str, str]) -> dict[int, str]:
+    """Return the channels by process number: out of a configuration numbers come as text."""
+    try:
+        return {int(number): channel for number, channel in processes.items()}
+    except ValueError:
+        raise InputError(f"processes: {', '.join(map(str, processes))}; give NuHepMC's numbers of processes") from None
 
 
 def channel_of(process: int, processes: Mapping[int, str]) -> str | None:

@@ -100,8 +100,9 @@ def read_nuisance(
 
     Raises InputError, naming the file and the mend, for a file that is missing, empty, truncated, still being written or no
     ROOT file, for a missing sample, a prediction that is no one-dimensional histogram or has other bins than ``layout``,
-    masked bins among them, and dials that cannot be had.  ``on_bad="drop"`` lists such files in ``bad`` instead, and raises
-    only where none is left.  The numbers themselves are not judged here; nor is a mask found that ``drawopts`` left out.
+    masked bins among them, and dials that cannot be had.  ``on_bad="drop"`` lists such files in ``bad`` instead; all of them
+    may be bad, since they may be a part of many.  The numbers themselves are not judged here; nor is a mask found that
+    ``drawopts`` left out.
     """
     if on_bad not in ("error", "drop"):
         raise InputError(f"on_bad is '{on_bad}'; give error or drop")
@@ -124,10 +125,8 @@ def read_nuisance(
             errors[row] = 0.0 if found is None else found
         if progress:
             progress(row + 1, n, "NUISANCE files")
-    if not good.any():
-        raise InputError(f"{layout.sample}: none of {n} files can be used; the first, {bad[0].where}: {bad[0].why}")
     files = tuple(str(path) for path, ok in zip(paths, good, strict=True) if ok)
-    known = with_errors[good].all() and errors[good].any()
+    known = good.any() and with_errors[good].all() and errors[good].any()
     return RawThrows(
         columns,
         values[good],

@@ -1,7 +1,7 @@
 """What every source of throws delivers before it is checked: rows as the files give them, and what could not be read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -42,25 +42,33 @@ class RawThrows:
         line = int(self.line[row])
         return f"{self.files[self.file_index[row]]}" + (f": line {line}" if line else "")
 
+    def taken(self, rows: np.ndarray) -> "RawThrows":
+        """Return the throws ``rows`` (indices), in that order."""
+        return replace(
+            self,
+            dials=self.dials[rows],
+            prediction=self.prediction[rows],
+            file_index=self.file_index[rows],
+            line=self.line[rows],
+            statistical=None if self.statistical is None else self.statistical[rows],
+        )
+
     def without(self, bad_rows: np.ndarray, reasons: Sequence[BadThrow]) -> "RawThrows":
         """Return the throws without the rows of the mask ``bad_rows`` ``(n,)``, with ``reasons`` added to ``bad``."""
-        keep = ~bad_rows
-        return RawThrows(
-            self.columns,
-            self.dials[keep],
-            self.prediction[keep],
-            self.files,
-            self.file_index[keep],
-            self.line[keep],
-            None if self.statistical is None else self.statistical[keep],
-            (*self.bad, *reasons),
-        )
+        return replace(self.taken(np.flatnonzero(~bad_rows)), bad=(*self.bad, *reasons))
 
 
 def concatenated(parts: Sequence[RawThrows]) -> RawThrows:
-    """Return the rows of several readings as one; raise InputError where their columns or bins differ."""
+    """Return the rows of several readings as one, with the bad ones of all.
+
+    Raises InputError where columns or bins differ, and where no reading has a row.
+    """
     if not parts:
         raise InputError("no throws: not one file was given")
+    bad = tuple(b for p in parts for b in p.bad)
+    parts = [p for p in parts if len(p)]
+    if not parts:
+        raise InputError(f"not one of {len(bad)} throws can be used; the first: {bad[0].where}: {bad[0].why}")
     first = parts[0]
     for part in parts[1:]:
         if part.columns != first.columns:
@@ -83,5 +91,5 @@ def concatenated(parts: Sequence[RawThrows]) -> RawThrows:
         np.concatenate([p.file_index + start for p, start in zip(parts, starts, strict=False)]),
         np.concatenate([p.line for p in parts]),
         None if any(s is None for s in known) else np.concatenate(known),
-        tuple(b for p in parts for b in p.bad),
+        bad,
     )

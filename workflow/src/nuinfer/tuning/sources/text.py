@@ -32,6 +32,7 @@ LONGEST_LINE_BYTES = 1 << 26
 BLANKS = " \t\r\f\v"
 COMMENT = re.compile("[#%]")
 MINUS = "\u2212"
+NO_END = "no line end: the file is truncated or still being written; write or copy it again, or end the line if it is whole"
 
 # Fortran's exponent letter becomes Python's.  The last six bytes of the tables are white space to numpy's parser alone: they
 # must be refused, not taken for a separator.
@@ -68,6 +69,12 @@ def _read_file(file: Path, layout: TableLayout, drop: bool) -> RawThrows:
                 place, start, block = _after_header(file, start, block, layout)
                 if place is None:
                     continue
+            if not block.endswith(b"\n") and next(_contents(block), None):
+                # A number that is cut short is a number still.
+                bad.append(BadThrow(f"{file}: line {start + block.count(10)}", NO_END))
+                if not drop:
+                    raise InputError(f"{bad[-1].where}: {bad[-1].why}")
+                block = block[: block.rfind(b"\n") + 1]
             parsed = _at_once(block, place, layout)
             if parsed is None:
                 if not bad and not lines:
@@ -189,9 +196,21 @@ def _after_header(file: Path, start: int, block: bytes, layout: TableLayout) -> 
     # A damaged first row holds numbers still and names no dial.
     named = not all(numbers) and (not any(numbers) or not set(layout.columns).isdisjoint(names))
     if not (named if layout.header is None else layout.header):
+        _check_comments(file, block, first[0], layout)
         return place_by_position(layout, file), start, block
     skipped = first[0] + 1
     return place_by_name(layout, names, file), start + skipped, b"".join(block.split(b"\n", skipped)[skipped:])
+
+
+def _check_comments(file: Path, block: bytes, n_lines: int, layout: TableLayout) -> None:
+    """Raise InputError where a comment above the rows, as numpy.savetxt writes its header, has the dials in another order."""
+    for line in block.decode("utf-8", "replace").split("\n")[:n_lines]:
+        names = tuple(_fields(line.strip(BLANKS).lstrip("#%").strip(BLANKS), layout)[: len(layout.columns)])
+        if names != layout.columns and set(names) == set(layout.columns):
+            raise InputError(
+                f"{file}: a comment above the rows has the dials in the order {', '.join(names)}, expected "
+                f"{', '.join(layout.columns)}; correct the order of the dials in the configuration"
+            )
 
 
 def _at_once(block: bytes, place: Place, layout: TableLayout) -> tuple[np.ndarray, np.ndarray] | None:
