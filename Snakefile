@@ -11,6 +11,12 @@ include: "rules/common_systematics.smk"
 report: "workflow/report/workflow.rst"
 
 
+if config["container"]:
+
+    # The image of every step, with --sdm apptainer alone.
+    container: config["container"]
+
+
 rule all:
     """Everything that the configuration names: posteriors, calibration, figures and the report."""
     default_target: True
@@ -80,7 +86,26 @@ rule figures:
         expand("<results>/figures/tensions/{tension}/captions.json", tension=config["tensions"]),
 
 
+onstart:
+    # The names of the locks that this run holds, which Snakemake tells nobody; none with --nolock or another backend.
+    locks.note_run(workflow.persistence.path, getattr(workflow.persistence, "_lockfile", {}).values())
+    results = f"{config['pathvars']['results']}/"
+    files = {str(f) for job in workflow.dag.jobs for f in (*job.input, *job.output) if str(f).startswith(results)}
+    if ahead := mtimes.bring_back(sorted(files), time.time_ns()):
+        print(f"results from the future, {len(ahead)}, now have the present time; the first: {ahead[0]}", file=sys.stderr)
+
+
 onsuccess:
+    locks.forget_run(workflow.persistence.path)
     page = Path(config["pathvars"]["results"], "report.html")
     if page.is_file():
         print("report:", page.resolve())
+
+
+onerror:
+    locks.forget_run(workflow.persistence.path)
+    failed = sorted(workflow.scheduler.failed, key=str)
+    if failed:
+        print(f"failed jobs, {len(failed)}, and the log of each:", file=sys.stderr)
+    for job in failed:
+        print(f"  {job}:", *job.log, file=sys.stderr)

@@ -18,7 +18,8 @@ rule exact_held_out:
         ),
         code=code_hash("nuinfer.steps.exact_held_out"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     log:
         "<logs>/exact_held_out/{tune}.log",
     conda:
@@ -50,7 +51,8 @@ rule calibrate:
         code=code_hash("nuinfer.steps.calibrate"),
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=grows(6000),
+        runtime=grows(30),
     log:
         "<logs>/calibrate/{tune}.log",
     conda:

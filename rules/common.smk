@@ -3,6 +3,7 @@
 import gc
 import shlex
 import sys
+import time
 from pathlib import Path
 
 # A plan of thousands of jobs keeps every object that it makes: looking for garbage among them took a quarter of its time.
@@ -12,6 +13,7 @@ CHECKOUT = Path(str(workflow.current_basedir)).resolve().parent
 sys.path.insert(0, str(CHECKOUT / "workflow" / "src"))
 
 from snakemake.exceptions import WorkflowError
+from nuinfer import locks, mtimes
 from nuinfer.config import checked
 from nuinfer.config_closure import parton_files
 from nuinfer.errors import InputError
@@ -20,6 +22,11 @@ from nuinfer.workflow import as_json, chunk_names, chunk_range, code_hash
 # Steps find the package in the checkout, also inside an environment that --sdm made (braces: Snakemake formats it).
 # A prefix replaces Snakemake's own, which makes a step fail though its output goes through tee.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
+
+# Before Snakemake looks for locks, and in its main process alone: a job of a run must not judge the run's own.
+if workflow.is_main_process:
+    for line in locks.clear_stale(Path(".snakemake")):
+        print(line, file=sys.stderr)
 
 try:
     config = checked(config, CHECKOUT / "workflow/schemas/config.schema.yaml", Path.cwd())
@@ -58,6 +65,11 @@ wildcard_constraints:
     fit=either(config["fits"]),
     ensemble=either(config["ensembles"]),
     scan=either(config["scans"]),
+
+
+def grows(amount):
+    """A resource that grows with the attempt: what was too little for a job is not tried again."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def step_settings(**settings):

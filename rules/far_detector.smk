@@ -18,10 +18,11 @@ rule far_draw:
             smearing=sample_config(w).get("smearing"),
         ),
         code=code_hash("nuinfer.steps.far_draw"),
-    resources:
-        mem_mb=2000,
     wildcard_constraints:
         sample=either(DRAWN_SAMPLES),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/far_draw/{sample}.log",
     conda:
@@ -47,6 +48,9 @@ rule far_table:
         code=code_hash("nuinfer.steps.far_table"),
     wildcard_constraints:
         sample=either(TABLE_SAMPLES),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/far_table/{sample}.log",
     conda:
@@ -67,7 +71,8 @@ rule far_operator:
         settings=lambda w: step_settings(smearing_points=config["fit"]["smearing_points"]),
         code=code_hash("nuinfer.steps.far_operator"),
     resources:
-        mem_mb=3000,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     log:
         "<logs>/far_operator/{sample}.log",
     conda:
@@ -94,7 +99,8 @@ rule far_fit:
         ),
         code=code_hash("nuinfer.steps.far_fit"),
     resources:
-        mem_mb=3000,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     log:
         "<logs>/far_fit/{sample}_{xsec}_{draw}.log",
     conda:
@@ -125,8 +131,8 @@ rule far_regions:
         ),
         code=code_hash("nuinfer.steps.far_regions"),
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     log:
         "<logs>/far_regions/{sample}_{xsec}_{draw}.log",
     conda:
@@ -147,6 +153,9 @@ rule fit_comparison:
     params:
         settings=lambda w: step_settings(fit=w.fit, entries=fit_entries(w.fit)),
         code=code_hash("nuinfer.steps.fit_comparison"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/fit_comparison/{fit}.log",
     conda:
@@ -168,7 +177,8 @@ rule far_coverage_toys:
         settings=lambda w: step_settings(sample=w.sample, **coverage_settings(w), toys=config["fit"]["toys"]),
         code=code_hash("nuinfer.steps.far_coverage_toys"),
     resources:
-        mem_mb=3000,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     log:
         "<logs>/far_coverage_toys/{sample}_{xsec}_{draw}.log",
     conda:
@@ -197,8 +207,8 @@ rule far_coverage:
         ),
         code=code_hash("nuinfer.steps.far_coverage"),
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     log:
         "<logs>/far_coverage/{sample}_{part}.log",
     conda:
@@ -219,6 +229,9 @@ rule far_coverage_summary:
     params:
         settings=lambda w: step_settings(sample=w.sample, oscillation=sample_config(w)["truth"], xsecs=coverage_xsecs(w)),
         code=code_hash("nuinfer.steps.far_coverage_summary"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/far_coverage_summary/{sample}.log",
     conda:
@@ -249,6 +262,9 @@ rule figures_fit:
             methods=config["fit"]["methods"],
         ),
         code=code_hash("nuinfer.steps.figures_fit"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_fit/{fit}.log",
     conda:
@@ -276,6 +292,9 @@ rule figures_fit_coverage:
             label=SAMPLES[w.sample].get("label", w.sample), xsec=w.xsec, xsec_label=cross_section_label(w.xsec)
         ),
         code=code_hash("nuinfer.steps.figures_fit_coverage"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_fit_coverage/{sample}_{xsec}.log",
     conda:

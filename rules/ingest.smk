@@ -18,7 +18,8 @@ rule event_response:
         ),
         code=code_hash("nuinfer.steps.event_response"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     log:
         "<logs>/event_response/{simulation}.log",
     conda:
@@ -41,7 +42,8 @@ rule read_throws:
         settings=lambda w: step_settings(**read_settings(w)),
         code=code_hash("nuinfer.steps.read_throws"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     log:
         "<logs>/read_throws/{simulation}_{part}.log",
     conda:
@@ -75,7 +77,8 @@ rule ingest:
         ),
         code=code_hash("nuinfer.steps.ingest"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     log:
         "<logs>/ingest/{simulation}.log",
     conda:
@@ -99,7 +102,8 @@ rule surrogate:
         settings=lambda w: step_settings(max_degree=simulation_config(w)["max_degree"]),
         code=code_hash("nuinfer.steps.surrogate"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     log:
         "<logs>/surrogate/{simulation}.log",
     conda:

@@ -10,6 +10,9 @@ rule measurement:
     params:
         settings=lambda w: step_settings(name=w.measurement, measurement=measurement_config(w), seed=SEED),
         code=code_hash("nuinfer.steps.measurement"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/measurement/{measurement}.log",
     conda:
@@ -39,6 +42,9 @@ rule likelihood:
             tune=w.tune,
         ),
         code=code_hash("nuinfer.steps.likelihood"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/likelihood/{tune}.log",
     conda:
@@ -67,6 +73,9 @@ rule observation:
             tune=w.tune,
         ),
         code=code_hash("nuinfer.steps.observation"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/observation/{tune}_{observation}.log",
     conda:

@@ -23,7 +23,8 @@ rule posterior:
         code=code_hash("nuinfer.steps.posterior"),
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     log:
         "<logs>/posterior/{tune}_{observation}.log",
     conda:
@@ -54,6 +55,9 @@ rule predictive:
             observation=w.observation,
         ),
         code=code_hash("nuinfer.steps.predictive"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/predictive/{tune}_{observation}.log",
     conda:

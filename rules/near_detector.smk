@@ -11,7 +11,8 @@ rule operator:
         settings=lambda w: step_settings(**experiment_settings(w.experiment)),
         code=code_hash("nuinfer.steps.operator"),
     resources:
-        mem_mb=3000,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     log:
         "<logs>/operator/{experiment}.log",
     conda:
@@ -33,7 +34,8 @@ rule truth:
         settings=lambda w: step_settings(**truth_settings(w.experiment)),
         code=code_hash("nuinfer.steps.truth"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/truth/{experiment}.log",
     conda:
@@ -54,8 +56,9 @@ rule learn:
         settings=learn_settings,
         code=code_hash("nuinfer.steps.learn"),
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(3000),
+        runtime=grows(60),
+        gpu=0,
     log:
         "<logs>/learn/{study}_{draw}.log",
     conda:
@@ -63,7 +66,7 @@ rule learn:
     shell:
         "python -m nuinfer.steps.learn --truth {input.truth:q} --operator {input.operator:q}"
         " --flux-shapes {input.flux_shapes:q} --near {output.near:q} --output {output.learned:q}"
-        " --settings {params.settings:q} 2>&1 | tee {log:q}"
+        " --gpus {resources.gpu} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule closure_comparison:
@@ -85,7 +88,8 @@ rule closure_comparison:
         ),
         code=code_hash("nuinfer.steps.closure_comparison"),
     resources:
-        mem_mb=3000,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     log:
         "<logs>/closure_comparison/{study}_{draw}.log",
     conda:
@@ -116,8 +120,8 @@ rule band_coverage:
         ),
         code=code_hash("nuinfer.steps.band_coverage"),
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     log:
         "<logs>/band_coverage/{study}_{part}.log",
     conda:
@@ -137,6 +141,9 @@ rule band_coverage_summary:
     params:
         settings=lambda w: step_settings(study=w.study, events=study_config(w)["events"]),
         code=code_hash("nuinfer.steps.band_coverage_summary"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/band_coverage_summary/{study}.log",
     conda:
@@ -162,6 +169,9 @@ rule figures_study:
     params:
         settings=lambda w: step_settings(label=study_config(w).get("label", w.study)),
         code=code_hash("nuinfer.steps.figures_study"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_study/{study}.log",
     conda:
@@ -182,6 +192,9 @@ rule figure_functions:
     params:
         settings=lambda w: step_settings(label=study_config(w).get("label", w.study)),
         code=code_hash("nuinfer.steps.figure_functions"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figure_functions/{study}.log",
     conda:
@@ -203,6 +216,9 @@ rule figure_bands:
     params:
         settings=lambda w: step_settings(label=study_config(w).get("label", w.study)),
         code=code_hash("nuinfer.steps.figure_bands"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figure_bands/{study}.log",
     conda:
@@ -223,6 +239,9 @@ rule figure_total:
     params:
         settings=lambda w: step_settings(labels=study_labels(w.experiment), label=experiment_label(w)),
         code=code_hash("nuinfer.steps.figure_total"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figure_total/{experiment}.log",
     conda:
@@ -243,6 +262,9 @@ rule figure_losses:
     params:
         settings=lambda w: step_settings(labels=study_labels(w.experiment, *NETWORKS), label=experiment_label(w)),
         code=code_hash("nuinfer.steps.figure_losses"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figure_losses/{experiment}.log",
     conda:
@@ -266,7 +288,8 @@ rule closure_cost:
         ),
         code=code_hash("nuinfer.steps.closure_cost"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     log:
         "<logs>/closure_cost.log",
     conda:

@@ -16,14 +16,14 @@ rule generate:
         command=lambda w, output: gevgen(w, output[0]),
         compared=lambda w: gevgen(w, "OUTPUT"),
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=grows(4000),
+        runtime=grows(1440),
     log:
         "<logs>/generate/{simulation}.log",
     conda:
         "../envs/nuinfer.yaml"
     container:
-        config["programs"].get("container")
+        config["programs"].get("container", False)
     envmodules:
         *config["programs"]["envmodules"],
     shell:
@@ -44,14 +44,14 @@ rule prepare:
         command=lambda w, input, output: prepare_events(w, input.events, output[0]),
         compared=lambda w: prepare_events(w, "INPUT", "OUTPUT"),
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     log:
         "<logs>/prepare/{simulation}.log",
     conda:
         "../envs/nuinfer.yaml"
     container:
-        config["programs"].get("container")
+        config["programs"].get("container", False)
     envmodules:
         *config["programs"]["envmodules"],
     shell:
@@ -68,6 +68,9 @@ rule cards:
     params:
         settings=lambda w: step_settings(**card_entry(w)),
         code=code_hash("nuinfer.steps.cards"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/cards/{simulation}_{part}.log",
     conda:
@@ -92,14 +95,14 @@ rule nuiscomp:
         command=lambda w, input, output: predict_throws(w, input, output[0]),
         compared=lambda w: [config["programs"]["nuiscomp"], genie_of(w).get("max_events")],
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=grows(4000),
+        runtime=grows(1440),
     log:
         "<logs>/nuiscomp/{simulation}_{part}.log",
     conda:
         "../envs/nuinfer.yaml"
     container:
-        config["programs"].get("container")
+        config["programs"].get("container", False)
     envmodules:
         *config["programs"]["envmodules"],
     shell:

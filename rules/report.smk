@@ -25,6 +25,9 @@ rule figures_tune:
             parameters=simulation_of(w)["parameters"],
         ),
         code=code_hash("nuinfer.steps.figures_tune"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_tune/{tune}.log",
     conda:
@@ -56,6 +59,9 @@ rule figures_observation:
             tune=w.tune, observation=w.observation, parameters=simulation_of(w)["parameters"]
         ),
         code=code_hash("nuinfer.steps.figures_observation"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_observation/{tune}_{observation}.log",
     conda:
@@ -78,6 +84,9 @@ rule comparison:
     params:
         settings=step_settings(events=comparison_files()[0], absent=comparison_files()[1]),
         code=code_hash("nuinfer.steps.comparison"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/comparison/{simulation}.log",
     conda:
@@ -162,6 +171,9 @@ rule report:
             seed=SEED,
         ),
         code=code_hash("nuinfer.steps.report"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/report.log",
     conda:

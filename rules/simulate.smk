@@ -15,6 +15,9 @@ rule response:
             **{k: v for k, v in simulation_config(w)["generator"].items() if k not in ("flux", "binning")}
         ),
         code=code_hash("nuinfer.steps.response"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/response/{simulation}.log",
     conda:
@@ -42,6 +45,9 @@ rule simulate:
             seed=SEED,
         ),
         code=code_hash("nuinfer.steps.simulate"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/simulate/{simulation}_{chunk}.log",
     conda:
@@ -65,6 +71,9 @@ rule gather:
     params:
         settings=step_settings(),
         code=code_hash("nuinfer.steps.gather"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/gather/{simulation}.log",
     conda:

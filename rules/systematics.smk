@@ -11,7 +11,8 @@ rule member:
         settings=member_settings,
         code=code_hash("nuinfer.steps.member"),
     resources:
-        mem_mb=3000,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     log:
         "<logs>/member/{sample}_{xsec}_{draw}.log",
     conda:
@@ -34,7 +35,8 @@ rule union:
         settings=lambda w: step_settings(ensemble=w.ensemble, member_methods=config["fit"]["member_methods"]),
         code=code_hash("nuinfer.steps.union"),
     resources:
-        mem_mb=3000,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     log:
         "<logs>/union/{ensemble}.log",
     conda:
@@ -58,8 +60,8 @@ rule closed_form:
         settings=lambda w: world_settings(w, "n_sin2", "n_dm31", truth_known=ensemble_config(w)["sample"] in DRAWN_SAMPLES),
         code=code_hash("nuinfer.steps.closed_form"),
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=grows(6000),
+        runtime=grows(30),
     log:
         "<logs>/closed_form/{ensemble}.log",
     conda:
@@ -83,8 +85,8 @@ rule universe_toys:
         settings=lambda w: world_settings(w, "toys"),
         code=code_hash("nuinfer.steps.universe_toys"),
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=grows(6000),
+        runtime=grows(30),
     log:
         "<logs>/universe_toys/{ensemble}.log",
     conda:
@@ -115,8 +117,8 @@ rule universes:
         ),
         code=code_hash("nuinfer.steps.universes"),
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=grows(6000),
+        runtime=grows(60),
     log:
         "<logs>/universes/{ensemble}_{part}.log",
     conda:
@@ -138,6 +140,9 @@ rule universes_summary:
     params:
         settings=lambda w: step_settings(ensemble=w.ensemble, truth=ensemble_point(w.ensemble)),
         code=code_hash("nuinfer.steps.universes_summary"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/universes_summary/{ensemble}.log",
     conda:
@@ -158,6 +163,9 @@ rule scan:
     params:
         settings=lambda w: step_settings(scan=w.scan, points=scan_points(SCANS[w.scan])),
         code=code_hash("nuinfer.steps.scan"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/scan/{scan}.log",
     conda:
@@ -185,6 +193,9 @@ rule figures_flux:
             label=experiment_label(w), experiment=w.experiment, draws=min(6, varied_experiments()[w.experiment]), seed=SEED
         ),
         code=code_hash("nuinfer.steps.figures_flux"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_flux/{experiment}.log",
     conda:
@@ -216,6 +227,9 @@ rule figures_ensemble:
             reference=reference_label(w.ensemble),
         ),
         code=code_hash("nuinfer.steps.figures_ensemble"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_ensemble/{ensemble}.log",
     conda:
@@ -246,6 +260,9 @@ rule figures_roads:
             members=STUDIES[ensemble_config(w)["study"]]["draws"],
         ),
         code=code_hash("nuinfer.steps.figures_roads"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_roads/{ensemble}.log",
     conda:
@@ -271,6 +288,9 @@ rule figures_universes:
     params:
         settings=lambda w: step_settings(label=ensemble_label(w.ensemble)),
         code=code_hash("nuinfer.steps.figures_universes"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_universes/{ensemble}.log",
     conda:
@@ -291,6 +311,9 @@ rule figure_scan:
     params:
         settings=lambda w: step_settings(label=SCANS[w.scan].get("label", w.scan), featured=featured(w.scan)),
         code=code_hash("nuinfer.steps.figure_scan"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figure_scan/{scan}.log",
     conda:

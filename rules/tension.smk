@@ -29,7 +29,8 @@ rule tension:
         code=code_hash("nuinfer.steps.tension"),
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     log:
         "<logs>/tension/{tension}.log",
     conda:
@@ -56,6 +57,9 @@ rule figures_tension:
     params:
         settings=step_settings(),
         code=code_hash("nuinfer.steps.figures_tension"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     log:
         "<logs>/figures_tension/{tension}.log",
     conda:

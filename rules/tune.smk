@@ -19,12 +19,13 @@ rule train:
         code=code_hash("nuinfer.steps.train"),
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grows(4000),
+        runtime=grows(30),
+        gpu=0,
     log:
         "<logs>/train/{tune}_{member}.log",
     conda:
         "../envs/nuinfer.yaml"
     shell:
         "python -m nuinfer.steps.train --simulations {input.simulations:q} --likelihood {input.likelihood:q}"
-        " --model {output.model:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        " --model {output.model:q} --gpus {resources.gpu} --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -9,7 +9,7 @@ whole curve stays inside with the probability asked for.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from nuinfer.errors import InputError
 
@@ -81,6 +81,8 @@ def _poisson(count: np.ndarray, mean: float) -> np.ndarray:
 
 
 def _binomial_band(n: int, points: np.ndarray, tail: float) -> Band:
+    from scipy import stats
+
     lower = np.maximum(stats.binom.ppf(0.5 * tail, n, points), 0.0)
     return Band(points, lower / n, stats.binom.ppf(1.0 - 0.5 * tail, n, points) / n, tail)
 

@@ -6,7 +6,6 @@ p(x\mid\theta)` and :math:`\theta_1 \dots \theta_S \sim p(\theta\mid x)`, then t
 """
 
 import numpy as np
-from scipy import stats
 
 from nuinfer.errors import InputError
 
@@ -56,6 +55,8 @@ def ks_p_values(fractions: np.ndarray) -> np.ndarray:
     Give it *randomised* fractions (:func:`rank_fractions` with ``rng``): bare ranks are discrete, and the test of a
     discrete law is conservative.
     """
+    from scipy import stats
+
     return np.array([stats.kstest(column, "uniform").pvalue for column in fractions.T])
 
 
@@ -65,6 +66,8 @@ def chi2_p_values(ranks: np.ndarray, n_samples: int, n_bins: int = 20) -> np.nda
     ``n_bins`` bins hold (nearly) equally many rank values, each with its exact expectation.  Raises InputError where
     a bin expects fewer than five ranks: the chi-square law is then a poor approximation.
     """
+    from scipy import stats
+
     n_bins = min(n_bins, n_samples + 1)
     edges = np.linspace(0, n_samples + 1, n_bins + 1).round().astype(int)
     expected = len(ranks) * np.diff(edges) / (n_samples + 1)

@@ -41,12 +41,14 @@ def fit_blackbox(
     settings: BlackBoxSettings,
     seed: int,
     progress: Callable[[int, int, str], None] | None = None,
+    device: str | torch.device = "cpu",
 ) -> Learned:
     """Train the network; the result holds counts by knot before the energy resolution.
 
     Curves: ``step`` ``(steps,)``, ``train_loss`` ``(1, steps)`` on the bins of the stage, ``seconds`` ``(steps,)``.  The step
-    kept is the best of the last stage.  The same seed gives the same numbers.  Raises InputError where a merge does not
-    divide the grid and where the loss is not finite.
+    kept is the best of the last stage.  The same seed gives the same numbers on the CPU; on another
+    torch ``device`` sums into bins have no order, and numbers agree to rounding.  What is returned lies on the CPU.  Raises
+    InputError where a merge does not divide the grid and where the loss is not finite.
     """
     operator = problem.operator
     grid, knots = operator.grid, operator.knots_gev
@@ -55,11 +57,12 @@ def fit_blackbox(
     stages = [_stage(problem, volume, energies, n) for n in settings.merge]
     mean, scale = stages[0].inputs.mean(axis=0), stages[0].inputs.std(axis=0)
     layers = initial_layers([3, *[settings.width] * settings.depth, 1], [torch_seed(seed, "black box")])
-    trained = _train(layers, stages, (mean, scale), settings, progress)
+    trained = _train(layers, stages, (mean, scale), settings, progress, device)
 
     every = _inputs(grid, np.repeat(energies, grid.n_bins), np.tile(np.arange(grid.n_bins), energies.size))
     with torch.no_grad():
-        parts = [outputs_of(trained["layers"], p).ravel() for p in _tensor((every - mean) / scale).split(CHUNK)]
+        cells = _tensor((every - mean) / scale, device).split(CHUNK)
+        parts = [outputs_of(trained["layers"], c).ravel().cpu() for c in cells]
     squared = torch.cat(parts).double().square().numpy().reshape(energies.size, grid.n_bins)
     names = [f"layer{i // 2}.{'bias' if i % 2 else 'weight'}" for i in range(len(layers))]
     counts = volume * (hats(energies, knots).T @ squared)
@@ -72,7 +75,7 @@ def fit_blackbox(
             "target_mean_square": float(np.mean(stages[-1].density ** 2)),
             "ms_per_step": 1e3 * trained["curves"]["seconds"][-1] / sum(settings.steps),
         },
-        tensors={name: layer.numpy() for name, layer in zip(names, trained["layers"], strict=True)}
+        tensors={name: layer.cpu().numpy() for name, layer in zip(names, trained["layers"], strict=True)}
         | {"input_mean": mean, "input_scale": scale, "enu_gev": energies},
     )
 
@@ -111,15 +114,18 @@ def _inputs(grid: LeptonGrid, enu_gev: np.ndarray, bins: np.ndarray) -> np.ndarr
     return np.stack([np.log(enu_gev), (i_u + 0.5) / grid.n_u, (i_v + 0.5) / grid.n_v], axis=1)
 
 
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32)
+def _tensor(values: np.ndarray, device: str | torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device)
 
 
-def _loss(stage: _Stage, standard: tuple[np.ndarray, np.ndarray]) -> Callable[[list[Tensor]], Tensor]:
+def _loss(
+    stage: _Stage, standard: tuple[np.ndarray, np.ndarray], device: str | torch.device
+) -> Callable[[list[Tensor]], Tensor]:
     """Return the mean square error of the density per unit (u, v) as a function of the network's layers."""
-    inputs, weight, density = _tensor((stage.inputs - standard[0]) / standard[1]), _tensor(stage.weight), _tensor(stage.density)
-    bins = torch.from_numpy(stage.bins)
-    smearing = None if stage.smearing is None else _tensor(stage.smearing)
+    inputs = (stage.inputs - standard[0]) / standard[1]
+    inputs, weight, density = (_tensor(a, device) for a in (inputs, stage.weight, stage.density))
+    bins = torch.from_numpy(stage.bins).to(device)
+    smearing = None if stage.smearing is None else _tensor(stage.smearing, device)
 
     def loss(layers: list[Tensor]) -> Tensor:
         rate = weight * outputs_of(layers, inputs).ravel().square()
@@ -137,14 +143,15 @@ def _train(
     standard: tuple[np.ndarray, np.ndarray],
     settings: BlackBoxSettings,
     progress: Callable[[int, int, str], None] | None,
+    device: str | torch.device,
 ) -> dict[str, Any]:
-    layers = [layer.requires_grad_() for layer in layers]
+    layers = [layer.to(device).requires_grad_() for layer in layers]
     optimiser = torch.optim.Adam(layers, lr=settings.rate, betas=(0.9, settings.beta2), fused=True)
     total = sum(settings.steps)
     losses, seconds = np.empty(total), np.empty(total)
     started, best = time.perf_counter(), {}
     for stage, steps, end in zip(stages, settings.steps, np.cumsum(settings.steps).tolist(), strict=True):
-        loss_of, best = _loss(stage, standard), {"best_loss": np.inf}
+        loss_of, best = _loss(stage, standard, device), {"best_loss": np.inf}
         for step in range(end - steps, end):
             if settings.schedule == "one_cycle":
                 optimiser.param_groups[0]["lr"] = one_cycle(step, total, settings.rate, warmup=0.07)

@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import BSpline
 from scipy.linalg import block_diag, cho_factor, cho_solve, lapack
-from scipy.optimize import minimize
 
 JITTER = 1e-6
 """Relative nugget on each axis of the covariance: keeps smooth kernels invertible."""
@@ -39,6 +37,8 @@ class SplineBasis:
 
 def spline_basis(n_nodes: int, n: int) -> SplineBasis:
     """Return ``n`` >= 4 splines with even knots over node numbers 0 to ``n_nodes`` - 1."""
+    from scipy.interpolate import BSpline
+
     knots = np.concatenate([[0.0] * 3, np.linspace(0.0, 1.0, n - 2), [1.0] * 3])
     values = BSpline.design_matrix(np.linspace(0.0, 1.0, n_nodes), knots, 3).toarray()
     return SplineBasis(values, np.array([knots[i + 1 : i + 4].mean() for i in range(n)]))
@@ -143,6 +143,8 @@ class Evidence:
         self, theta: np.ndarray, iterations: int, within: Mapping[str, tuple[float, float]] = BOUNDS
     ) -> np.ndarray:
         """Return the hyperparameters of greatest ln p(y) ``within`` bounds, searched from ``theta``."""
+        from scipy.optimize import minimize
+
         bounds = [tuple(np.log(within[name])) for _ in range(3) for name in ("amplitude", "length_x", "length_q2")]
         # Per datum: L-BFGS's first step is as long as its gradient.
         scale = 1e-3

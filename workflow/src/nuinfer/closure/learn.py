@@ -16,31 +16,39 @@ TYPE_NAMES = {tuple: "list"}
 """What a configuration calls a type."""
 
 
-def _mlp(problem: "NearProblem", settings: Any, seed: int, members: int, progress: Progress | None) -> "Learned":
+def _mlp(problem: "NearProblem", settings: Any, seed: int, members: int, progress: Progress | None, device: str) -> "Learned":
     from nuinfer.closure.mlp import fit_mlp
 
-    return fit_mlp(problem, settings, seed, members, progress)
+    return fit_mlp(problem, settings, seed, members, progress, device)
 
 
-def _gaussian(problem: "NearProblem", settings: Any, seed: int, members: int, progress: Progress | None) -> "Learned":
+def _gaussian(
+    problem: "NearProblem", settings: Any, seed: int, members: int, progress: Progress | None, device: str
+) -> "Learned":
     from nuinfer.closure.gaussian import fit_gaussian
 
     return fit_gaussian(problem, settings, progress)
 
 
-def _blackbox(problem: "NearProblem", settings: Any, seed: int, members: int, progress: Progress | None) -> "Learned":
+def _blackbox(
+    problem: "NearProblem", settings: Any, seed: int, members: int, progress: Progress | None, device: str
+) -> "Learned":
     from nuinfer.closure.blackbox import fit_blackbox
 
-    return fit_blackbox(problem, settings, seed, progress)
+    return fit_blackbox(problem, settings, seed, progress, device)
 
 
 @dataclass(frozen=True)
 class Learner:
-    """``fit`` with its named ``settings``; ``ensemble``: whether it takes several members of different seeds."""
+    """``fit`` with its named ``settings``; ``ensemble``: whether it takes several members of different seeds.
+
+    ``network``: whether it is trained by torch, and so may use a GPU.
+    """
 
     fit: Callable[..., "Learned"]
     settings: Any
     ensemble: bool
+    network: bool
 
 
 def learners() -> dict[str, Learner]:
@@ -51,10 +59,10 @@ def learners() -> dict[str, Learner]:
     """
 
     return {
-        "mlp": Learner(_mlp, MlpSettings(), True),
-        "published": Learner(_mlp, PUBLISHED, True),
-        "gaussian": Learner(_gaussian, GaussianSettings(), False),
-        "blackbox": Learner(_blackbox, BlackBoxSettings(), False),
+        "mlp": Learner(_mlp, MlpSettings(), ensemble=True, network=True),
+        "published": Learner(_mlp, PUBLISHED, ensemble=True, network=True),
+        "gaussian": Learner(_gaussian, GaussianSettings(), ensemble=False, network=False),
+        "blackbox": Learner(_blackbox, BlackBoxSettings(), ensemble=False, network=True),
     }
 
 
@@ -86,9 +94,12 @@ def learner_settings(entry: Mapping[str, Any]) -> tuple[Learner, Any, int]:
 
 
 def learn(
-    problem: "NearProblem", entry: Mapping[str, Any], seed: int, progress: Progress | None = None
+    problem: "NearProblem", entry: Mapping[str, Any], seed: int, progress: Progress | None = None, device: str = "cpu"
 ) -> tuple["Learned", dict[str, Any]]:
-    """Fit the learner that ``entry`` names; return what it learned and all its settings.  InputError as above."""
+    """Fit the learner that ``entry`` names; return what it learned and all its settings.  InputError as above.
+
+    Networks are trained on the torch ``device``; a learner in closed form does not know it.
+    """
     learner, settings, members = learner_settings(entry)
     chosen = {"name": entry.get("name", "mlp"), **asdict(settings), "members": members}
-    return learner.fit(problem, settings, seed, members, progress), chosen
+    return learner.fit(problem, settings, seed, members, progress, device), chosen

@@ -1,8 +1,8 @@
 """Structure functions as a network of (x, Q^2), trained on the near-detector density alone (arXiv:2412.16303).
 
 The network is evaluated on the operator's mesh and folded with one sparse product: for 128 x 128 bins a step costs a
-hundredth of evaluating it at every (E_nu, E_l, cos theta).  Full batch and deterministic.  Members of an ensemble are
-trained together: they share the product's pass over the matrix (a tenth of the time) and nothing else.
+hundredth of evaluating it at every (E_nu, E_l, cos theta).  Full batch, and deterministic on the CPU.  Members of an ensemble
+are trained together: they share the product's pass over the matrix (a tenth of the time) and nothing else.
 """
 
 import itertools
@@ -15,6 +15,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from nuinfer.closure.device_fold import DeviceFold, DeviceMatrix, device_matrix
 from nuinfer.closure.envelope import envelope
 from nuinfer.closure.learned import Learned
 from nuinfer.closure.near_data import NearProblem
@@ -46,11 +47,14 @@ class _Fold(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Folded:
-    """The problem in single precision: inputs ``(n_nodes, 2)``, scale ``(n_nodes, 3)``, matrix, resolution, target density."""
+    """The problem in single precision: inputs ``(n_nodes, 2)``, scale ``(n_nodes, 3)``, matrix, resolution, target density.
+
+    All lie on one device; the matrix is scipy's on the CPU.
+    """
 
     inputs: Tensor
     scale: Tensor
-    matrix: sparse.csr_matrix
+    matrix: sparse.csr_matrix | DeviceMatrix
     smearing: Tensor | None
     shape: tuple[int, int]
     target: Tensor
@@ -58,14 +62,15 @@ class _Folded:
     def densities(self, outputs: Tensor) -> Tensor:
         """Return unit-normalised densities ``(n_bins, n_members)`` of network outputs ``(n_members, n_nodes, 3)``."""
         w = (outputs * self.scale).permute(1, 2, 0).reshape(self.matrix.shape[1], -1)
-        counts = _Fold.apply(w.contiguous(), self.matrix)
+        fold = DeviceFold if isinstance(self.matrix, DeviceMatrix) else _Fold
+        counts = fold.apply(w.contiguous(), self.matrix)
         if self.smearing is not None:
             n_u, n_v = self.shape
             counts = (self.smearing @ counts.reshape(n_u, -1)).reshape(n_u * n_v, -1)
         return counts * (len(counts) / counts.sum(dim=0))
 
 
-def _folded(problem: NearProblem, settings: MlpSettings) -> _Folded:
+def _folded(problem: NearProblem, settings: MlpSettings, device: str | torch.device = "cpu") -> _Folded:
     mesh = problem.operator.mesh
     x, q2 = mesh.points
     matrix = problem.matrix()
@@ -77,28 +82,30 @@ def _folded(problem: NearProblem, settings: MlpSettings) -> _Folded:
     inputs = np.stack([np.log(x), np.log(q2)], axis=1)
     mean = np.average(inputs, axis=0, weights=events)
     width = np.sqrt(np.average((inputs - mean) ** 2, axis=0, weights=events))
+    single, single_matrix = {"dtype": torch.float32, "device": device}, matrix.astype(np.float32)
     return _Folded(
-        inputs=torch.tensor((inputs - mean) / width, dtype=torch.float32),
-        scale=torch.tensor(scale.T.copy(), dtype=torch.float32),
-        matrix=matrix.astype(np.float32),
-        smearing=None if problem.smearing is None else torch.tensor(problem.smearing, dtype=torch.float32),
+        inputs=torch.tensor((inputs - mean) / width, **single),
+        scale=torch.tensor(scale.T.copy(), **single),
+        matrix=single_matrix if torch.device(device).type == "cpu" else device_matrix(single_matrix, device),
+        smearing=None if problem.smearing is None else torch.tensor(problem.smearing, **single),
         shape=problem.operator.grid.shape,
-        target=torch.tensor(problem.data.share * problem.operator.n_bins, dtype=torch.float32)[:, None],
+        target=torch.tensor(problem.data.share * problem.operator.n_bins, **single)[:, None],
     )
 
 
 def initial_layers(widths: list[int], seeds: list[int]) -> list[Tensor]:
     """Return weights ``(members, n_in, n_out)`` and biases ``(members, 1, n_out)`` in turn, each member of its own seed.
 
-    PyTorch's default for linear layers: uniform within one over the square root of ``n_in``.
+    PyTorch's default for linear layers: uniform within one over the square root of ``n_in``.  They are drawn on the CPU,
+    whatever device trains them, so that a seed has one start.
     """
     members = []
     for seed in seeds:
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator("cpu").manual_seed(seed)
         tensors = []
         for n_in, n_out in itertools.pairwise(widths):
             for shape in ((n_in, n_out), (1, n_out)):
-                tensors.append((2 * torch.rand(shape, generator=generator) - 1) / n_in**0.5)
+                tensors.append((2 * torch.rand(shape, generator=generator, device="cpu") - 1) / n_in**0.5)
         members.append(tensors)
     return [torch.stack(layer) for layer in zip(*members, strict=True)]
 
@@ -120,15 +127,17 @@ def fit_mlp(
     seed: int,
     members: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
+    device: str | torch.device = "cpu",
 ) -> Learned:
     """Train ``members`` networks from starts of their own; the best step of each is kept.
 
     The density does not change when all three functions are multiplied by one number, whatever its sign: each member's are
     given the scale at which the near detector's counts sum to one, so that members can be averaged.  A
     member that failed (:data:`FAILED` among several, ``settings.failed_above`` for each) is trained again from another start,
-    everything else held, at most :data:`RESTARTS` times.  Raises InputError where all of them fail.
+    everything else held, at most :data:`RESTARTS` times.  Training runs on the torch ``device``; what is returned lies on the
+    CPU.  Raises InputError where all of them fail.
     """
-    folded = _folded(problem, settings)
+    folded = _folded(problem, settings, device)
     starts = np.ones(members, int)
     trained = _train(folded, settings, [torch_seed(seed, "mlp", i, 0) for i in range(members)], progress)
     mean_square = float((folded.target**2).mean())
@@ -167,7 +176,7 @@ def fit_mlp(
             "sign_before_fixing": np.sign(total).astype(int).tolist(),
             "ms_per_step": trained["ms_per_step"],
         },
-        tensors={f"layer{i // 2}.{'bias' if i % 2 else 'weight'}": t.numpy() for i, t in enumerate(trained["layers"])},
+        tensors={f"layer{i // 2}.{'bias' if i % 2 else 'weight'}": t.cpu().numpy() for i, t in enumerate(trained["layers"])},
     )
 
 
@@ -180,7 +189,7 @@ def _failed(losses: np.ndarray, noise: float, mean_square: float, settings: MlpS
 def _train(folded: _Folded, settings: MlpSettings, seeds: list[int], progress: Callable[[int, int, str], None] | None) -> dict:
     """Return best layers, functions ``w`` ``(members, 3, n_nodes)``, losses ``(members, steps)`` and snapshots of w."""
     layers = initial_layers([2, *[settings.width] * settings.depth, 3], seeds)
-    layers = [layer.requires_grad_() for layer in layers]
+    layers = [layer.to(folded.inputs.device).requires_grad_() for layer in layers]
     optimiser = torch.optim.Adam(layers, lr=settings.rate, betas=(0.9, settings.beta2))
     best = np.full(len(seeds), np.inf)
     best_step = np.zeros(len(seeds), int)
@@ -194,14 +203,14 @@ def _train(folded: _Folded, settings: MlpSettings, seeds: list[int], progress: C
             optimiser.param_groups[0]["lr"] = one_cycle(step, settings.steps, settings.rate, warmup=0.07)
         outputs = outputs_of(layers, folded.inputs)
         member_loss = ((folded.densities(outputs) - folded.target) ** 2).mean(dim=0)
-        now = member_loss.detach().numpy()
+        now = member_loss.detach().cpu().numpy()
         losses[:, step] = now
         better = np.flatnonzero(now < best)
         best[better], best_step[better] = now[better], step
         for layer, copy in zip(layers, best_layers, strict=True):
             copy[better] = layer.detach()[better]
         if step in kept:
-            snapshots.append((outputs.detach() * folded.scale).numpy().swapaxes(1, 2))
+            snapshots.append((outputs.detach() * folded.scale).cpu().numpy().swapaxes(1, 2))
         optimiser.zero_grad()
         # Members do not mix: the gradient of the sum is each one's own.
         member_loss.sum().backward()
@@ -209,7 +218,7 @@ def _train(folded: _Folded, settings: MlpSettings, seeds: list[int], progress: C
         if progress:
             progress(step + 1, settings.steps, f"steps, loss {now.min():.3g}")
     with torch.no_grad():
-        w = (outputs_of(best_layers, folded.inputs) * folded.scale).numpy().swapaxes(1, 2).astype(float)
+        w = (outputs_of(best_layers, folded.inputs) * folded.scale).cpu().numpy().swapaxes(1, 2).astype(float)
     return {
         "layers": best_layers,
         "w": w,

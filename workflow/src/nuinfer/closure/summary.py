@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from nuinfer.closure.comparison import (
     compare,
@@ -58,7 +58,7 @@ def band_coverage(true: np.ndarray, bands: Bands) -> tuple[dict[str, float], np.
     found = {"rel_sd": float(np.sqrt((bands.sd**2).sum() / (true**2).sum()))}
     found |= {"rel_l2": relative_l2(bands.share, true), "kl": kl_divergence(true, np.maximum(bands.share, 0.0))}
     for name, level in LEVELS.items():
-        inside = distance < norm.ppf(0.5 + 0.5 * level)
+        inside = distance < ndtri(0.5 + 0.5 * level)
         found[f"events_{name}"] = float(true[inside].sum())
         found[f"bins_{name}"] = float(np.mean(inside[filled]))
     return found, distance
@@ -75,7 +75,7 @@ def coverage_summary(draws: dict[str, np.ndarray], share: np.ndarray) -> tuple[d
     filled = true > FILLED * true.max()
     levels = np.array([*np.arange(0.1, 0.95, 0.1), LEVELS["68"], LEVELS["95"]])
     levels.sort()
-    inside = draws["distance"][:, None, :] < norm.ppf(0.5 + 0.5 * levels)[:, None]
+    inside = draws["distance"][:, None, :] < ndtri(0.5 + 0.5 * levels)[:, None]
     curves = {"levels": levels}
     for name, each in (("events", inside @ true), ("bins", inside[..., filled].mean(axis=-1))):
         curves[f"{name}_coverage"] = each.mean(axis=0)

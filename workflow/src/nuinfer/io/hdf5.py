@@ -1,5 +1,6 @@
 """HDF5 files of named arrays with units, written whole or not at all."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -18,13 +19,23 @@ LAYOUT = 1
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name in the folder of ``path``; rename it to ``path`` when the block ends without an error."""
+    """Yield a temporary name in the folder of ``path``; rename it to ``path`` when the block ends without an error.
+
+    The content is on the disk before it has the name, so that a machine that stops leaves all of it or nothing.
+    Raises InputError where the disk or the quota is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{path}: {error.strerror}; make room on the disk and run the same command again") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -39,8 +50,10 @@ def write_hdf5(
     """Write ``arrays`` (names may hold ``/`` for groups) and ``attributes`` (numbers, strings; the rest as JSON).
 
     ``units`` gives the unit of an array by its name; it ends as the attribute ``unit`` of the data set.
+    Raises InputError where the disk is full.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    # Made in memory: HDF5 that cannot write to its file ends the interpreter with a segmentation fault.
+    with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
         file.attrs["kind"] = kind
         file.attrs["layout"] = LAYOUT
         for name, value in attributes.items():
@@ -53,6 +66,10 @@ def write_hdf5(
             data = file.create_dataset(name, data=array)
             if units and name in units:
                 data.attrs["unit"] = units[name]
+        file.flush()
+        image = file.id.get_file_image()
+    with replacing(path) as temporary:
+        temporary.write_bytes(image)
 
 
 def read_hdf5(path: Path, kind: str, only: tuple[str, ...] | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import kstest
 
 from nuinfer.calibration.bands import Band
 from nuinfer.calibration.coverage import assess_curve, coverage_curve
@@ -174,6 +173,8 @@ def coverage_numbers(levels_of_truth: np.ndarray, band: Band) -> dict[str, Any]:
 
     ``error`` is the binomial one of the claimed share; ``p_value`` a Kolmogorov test that levels are even between 0 and 1.
     """
+    from scipy.stats import kstest
+
     n = levels_of_truth.size
     found: dict[str, Any] = {}
     for n_sigma in (1, 2, 3):

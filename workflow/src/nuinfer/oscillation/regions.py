@@ -8,13 +8,16 @@ parameters as in figures 6, 7 and 9 of arXiv:2412.16303, or for one.  Between ce
 
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.special import erf, erfinv
 
 from nuinfer.errors import InputError
 from nuinfer.oscillation.plane import FitRange
+
+if TYPE_CHECKING:  # a fifth of a second, which whoever reads regions need not pay
+    from scipy.interpolate import CubicSpline
 
 HIGHEST_N_SIGMA = 4.0
 """Levels above count as this many sigma.  A field from 1,000 toys is one from 3.3 on: were it far higher, its 3-sigma outline
@@ -261,8 +264,10 @@ def _outlines(x: np.ndarray, y: np.ndarray, field: np.ndarray):
     return contourpy.contour_generator(x, y, field.T, fill_type=contourpy.FillType.OuterOffset)
 
 
-def _positions(widths: np.ndarray) -> CubicSpline:
+def _positions(widths: np.ndarray) -> "CubicSpline":
     """Return the coordinate, from the first edge on, of a cell number; exact for sin^2(2 theta), quadratic in the number."""
+    from scipy.interpolate import CubicSpline
+
     return CubicSpline(np.arange(len(widths) + 1) - 0.5, np.concatenate([[0.0], np.cumsum(widths)]))
 
 

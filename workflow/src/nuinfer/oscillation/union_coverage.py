@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from nuinfer.errors import InputError
 from nuinfer.oscillation.regions import level
@@ -50,6 +49,8 @@ def binomial_interval(
     Clopper and Pearson, Biometrika 26 (1934) 404: it holds the true share at least with ``probability``, and at counts of 0
     and ``n``, usual at three sigma, it still has a width.  Raises InputError for counts outside 0 .. n.
     """
+    from scipy import stats
+
     count = np.asarray(count)
     if n < 1 or np.any((count < 0) | (count > n)):
         raise InputError(f"binomial interval: counts must lie within 0 .. {n}, of at least one; count the universes again")
@@ -170,6 +171,8 @@ def gaussian_ensemble_coverage(n_sigma: float, ratio: float, n_members: int, lea
 
     ``least``: by default what the published rule demands.  Raises InputError for a negative ratio and an impossible ``least``.
     """
+    from scipy import stats
+
     least = least_members(n_sigma, n_members) if least is None else least
     if not 0 <= least <= n_members or not ratio >= 0.0:
         raise InputError(f"coverage of a union: {least} of {n_members} members at a ratio of {ratio:g}; give both positive")

@@ -20,7 +20,7 @@ neither fault: :mod:`nuinfer.oscillation.likelihood_ratio`.
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtr
 
 from nuinfer.errors import InputError
 from nuinfer.oscillation.plane import Plane
@@ -45,7 +45,7 @@ def wilks_levels(statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         values = np.asarray(values, float)
         if not np.all(values >= -2.0 * ABOVE):
             raise InputError(f"chi-square levels: a statistic of {name} is below zero or no number; give the highest maximum")
-        found[name] = chi2.cdf(np.maximum(values, 0.0), FREEDOMS[name])
+        found[name] = chdtr(FREEDOMS[name], np.maximum(values, 0.0))
     return found
 
 

@@ -1,7 +1,7 @@
 """The command line of a step, made from the signature of its one function.
 
-A step is a function of paths (files in, files out) and ``settings`` (a dictionary, given as JSON).  Run as
-``python -m nuinfer.steps.NAME --help``.
+A step is a function of paths (files in, files out), ``settings`` (a dictionary, given as JSON) and, where it may use them,
+what it was granted (whole numbers).  Run as ``python -m nuinfer.steps.NAME --help``.
 """
 
 import argparse
@@ -27,6 +27,8 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
             parser.add_argument(option, type=Path, nargs="*", required=required, metavar="FILE")
         elif hints[name] is dict:
             parser.add_argument(option, type=json.loads, required=required, metavar="JSON")
+        elif hints[name] is int:
+            parser.add_argument(option, type=int, required=required, default=parameter.default, metavar="N")
         else:
             parser.add_argument(option, type=Path, required=required, default=parameter.default, metavar="FILE")
     given = vars(parser.parse_args(arguments))
@@ -35,6 +37,11 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def note(text: str) -> None:
+    """Say ``text`` on stderr, which is the job's log."""
+    print(text, file=sys.stderr, flush=True)
 
 
 class Progress:

@@ -1,18 +1,21 @@
 """Train one member of a tune's estimator."""
 
-import sys
 from pathlib import Path
 
+from nuinfer.device import chosen_device
 from nuinfer.io.likelihoods import read_likelihood
 from nuinfer.io.provenance import provenance
 from nuinfer.io.simulations import read_simulations
 from nuinfer.seeds import torch_seed
-from nuinfer.steps.cli import Progress, run
+from nuinfer.steps.cli import Progress, note, run
 from nuinfer.workflow import code_hash
 
 
-def train(simulations: Path, likelihood: Path, model: Path, settings: dict) -> None:
-    """Train on the simulations' train and validation throws; ``model`` is the model directory's ``model.json``."""
+def train(simulations: Path, likelihood: Path, model: Path, settings: dict, gpus: int = 0) -> None:
+    """Train on the simulations' train and validation throws; ``model`` is the model directory's ``model.json``.
+
+    ``gpus`` is what the job was granted; it decides where the networks are trained, nothing else.
+    """
     from nuinfer.tuning.estimator import training
     from nuinfer.tuning.estimator.data import TrainingData
     from nuinfer.tuning.estimator.settings import estimator_settings
@@ -36,13 +39,15 @@ def train(simulations: Path, likelihood: Path, model: Path, settings: dict) -> N
 
     def progress(last: dict) -> None:
         if "note" in last:
-            print(last["note"], file=sys.stderr)
+            note(last["note"])
             return
-        note = "epochs, loss {training_loss:.3f}, validation {validation_loss:.3f}, {cpu_s:.0f} CPU s".format(**last)
-        report(last["epoch"], last["epochs"], note)
+        text = "epochs, loss {training_loss:.3f}, validation {validation_loss:.3f}, {cpu_s:.0f} CPU s".format(**last)
+        report(last["epoch"], last["epochs"], text)
 
-    trained = training.train(data, chosen, seed, checkpoint, progress, discard_stale=True)
-    record = provenance("nuinfer.steps.train", settings, settings["seed"])
+    device = chosen_device(gpus, note)
+    trained = training.train(data, chosen, seed, checkpoint, progress, discard_stale=True, device=device)
+    trained_on = "cpu" if chosen.training.loop == "sbi" else device
+    record = {**provenance("nuinfer.steps.train", settings, settings["seed"]), "device": trained_on}
     save_model(model.parent, trained, chosen, throws.box, seed, record)
     checkpoint.unlink(missing_ok=True)
 

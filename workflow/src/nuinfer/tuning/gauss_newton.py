@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 
 from nuinfer.tuning.likelihood import Likelihood
 
@@ -62,6 +61,8 @@ def fit_batch(
 
 def _scan(likelihood: Likelihood, predict: Predict, x: np.ndarray, dim: int, settings: FitSettings) -> np.ndarray:
     """Return the ``n_start`` best of a fixed set of points, ``(B, n_start, d)``; unscrambled, hence repeatable."""
+    from scipy.stats import qmc
+
     n_scan = 1 << max(settings.n_scan - 1, 1).bit_length()
     # A Sobol sequence starts at the origin, an improbable corner: half a cell inwards keeps the set balanced.
     points = (qmc.Sobol(dim, scramble=False).random(n_scan) + 0.5 / n_scan).clip(0.0, 1.0)

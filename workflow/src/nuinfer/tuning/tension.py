@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg, special
 
 from nuinfer.calibration.ranks import ks_p_values
 from nuinfer.errors import InputError
@@ -298,7 +298,7 @@ def calibration(p_values: np.ndarray) -> dict[str, float]:
 
 def equivalent_sigma(p: np.ndarray | float) -> np.ndarray:
     """Return how many standard deviations of a normal leave ``p`` outside, both sides counted: 0.0455 is 2."""
-    return stats.norm.isf(0.5 * np.asarray(p, float))
+    return -special.ndtri(0.5 * np.asarray(p, float))
 
 
 def _is_symmetric(matrix: np.ndarray) -> bool:

@@ -7,7 +7,6 @@ its points do not depend on how it is cut into chunks.
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.stats import qmc
 
 from nuinfer.errors import InputError
 from nuinfer.seeds import stream
@@ -15,11 +14,15 @@ from nuinfer.seeds import stream
 
 def _sobol(n: int, dim: int, rng: np.random.Generator) -> np.ndarray:
     """Owen-scrambled Sobol points; ``n`` need not be a power of two, at the price of the last digit of balance."""
+    from scipy.stats import qmc
+
     power = int(np.ceil(np.log2(max(n, 1))))
     return qmc.Sobol(dim, scramble=True, rng=rng).random_base2(power)[:n]
 
 
 def _latin_hypercube(n: int, dim: int, rng: np.random.Generator) -> np.ndarray:
+    from scipy.stats import qmc
+
     return qmc.LatinHypercube(dim, rng=rng).random(n)
 
 

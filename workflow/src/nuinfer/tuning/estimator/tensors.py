@@ -5,29 +5,27 @@ One file holds both: safetensors with the JSON in its header's metadata, never a
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from nuinfer.errors import InputError
+from nuinfer.io.hdf5 import replacing
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: Mapping) -> None:
-    """Write ``tensors`` and the JSON-serialisable ``record`` to ``path``, replacing it in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        contiguous = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
-        save_file(contiguous, scratch, metadata={"record": json.dumps(record)})
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    """Write ``tensors``, from the CPU, and the JSON-serialisable ``record`` to ``path``, replacing it in one step.
+
+    Raises InputError where the disk is full.
+    """
+    contiguous = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    with replacing(path) as scratch:
+        scratch.write_bytes(save(contiguous, metadata={"record": json.dumps(record)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:

@@ -2,6 +2,9 @@
 
 Every random number has its own stream (weights, order of the throws, training noise, validation noise), keyed by the
 seed and its purpose; the loop runs on one thread, so that a seed gives one result to the last digit.
+
+Throws stay in the host's memory and all random numbers are drawn there, whatever device the network is trained on: a GPU
+sees the same batches as a CPU, and a checkpoint of the one is resumed on the other.  Single precision throughout.
 """
 
 import time
@@ -33,6 +36,7 @@ def train(
     checkpoint: Path | None = None,
     progress: Callable[[dict], None] | None = None,
     discard_stale: bool = False,
+    device: str | torch.device = "cpu",
 ) -> Trained:
     """Train the estimator of ``settings`` on ``data``, in our loop or (without checkpoints) in sbi's.
 
@@ -41,11 +45,16 @@ def train(
     of the best validation epoch are returned.  Raises InputError for bad throws, where the loss is not finite, and for a
     damaged checkpoint or one of another training; with ``discard_stale`` such a checkpoint is passed over, and
     ``progress`` receives the reason under ``note``, as it does where off-model pairs were asked for and none can be made.
+
+    The loop runs on the torch ``device`` (sbi's on the CPU always, of which ``progress`` receives a note); the trained network
+    lies on the CPU.
     """
     check_data(data)
     if settings.training.loop == "sbi":
         from nuinfer.tuning.estimator.baseline import train_baseline
 
+        if progress and torch.device(device).type != "cpu":
+            progress({"note": "sbi's own loop trains on the CPU: the GPU is not used"})
         return train_baseline(data, settings, seed)
     identity = training_identity(data, settings, seed)
     started = time.process_time()
@@ -64,7 +73,18 @@ def train(
     tensors = [_single(a) for a in (data.u, data.mu if fresh else x, data.u_validation, x_validation)]
     noise = torch_noise(data.likelihood if fresh else None)
     return _loop(
-        network, tensors, noise, off_model, settings.training, seed, identity, checkpoint, progress, started, discard_stale
+        network.to(device),
+        tensors,
+        noise,
+        off_model,
+        settings.training,
+        seed,
+        identity,
+        checkpoint,
+        progress,
+        started,
+        discard_stale,
+        torch.device(device),
     )
 
 
@@ -80,24 +100,26 @@ def _loop(
     progress: Callable[[dict], None] | None,
     started: float,
     discard: bool,
+    device: torch.device,
 ) -> Trained:
-    u, mu, u_validation, x_validation = tensors
+    u, mu = tensors[:2]
+    u_validation, x_validation = (t.to(device) for t in tensors[2:])
     weights = [p for p in network.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=settings.max_rate, weight_decay=settings.weight_decay, fused=True)
     batch = min(settings.batch_size, len(u))
     per_epoch = len(u) // batch
     total = settings.epochs * per_epoch
     n_off = round(settings.off_model_share * batch) if off_model else 0
-    generator = torch.Generator().manual_seed(torch_seed(seed, "noise", "fresh"))
+    generator = torch.Generator("cpu").manual_seed(torch_seed(seed, "noise", "fresh"))
     curves: dict[str, list[float]] = {k: [] for k in CURVE_NAMES}
     best, best_loss, best_epoch = {}, np.inf, -1
-    first_step, loss_sum, cpu_before = 0, torch.zeros((), dtype=torch.float64), 0.0
+    first_step, loss_sum, cpu_before = 0, torch.zeros((), dtype=torch.float64, device=device), 0.0
     held = _held(checkpoint, identity, progress, discard) if checkpoint else None
     if held:
         state, record = held
         best = restore(network, optimiser, state)
         generator.set_state(state["generator"])
-        loss_sum = state["loss_sum"]
+        loss_sum = state["loss_sum"].to(device)
         curves, best_loss, best_epoch = record["curves"], record["best_loss"], record["best_epoch"]
         best_loss = np.inf if best_loss is None else best_loss
         first_step, cpu_before = record["step"], record["cpu_s"]
@@ -109,7 +131,8 @@ def _loop(
         if in_epoch == 0:
             order = _order(len(u), seed, epoch)
         rows = order[in_epoch * batch : (in_epoch + 1) * batch]
-        loss = _batch_loss(network, u[rows], noise.draw(mu[rows], generator), off_model, n_off, generator)
+        x = noise.draw(mu[rows], generator).to(device)
+        loss = _batch_loss(network, u[rows].to(device), x, off_model, n_off, generator)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, settings.clip_norm, foreach=True)
@@ -127,7 +150,7 @@ def _loop(
             if validation < best_loss:
                 best_loss, best_epoch = validation, epoch
                 best = {k: v.detach().clone() for k, v in network.state_dict().items()}
-            loss_sum = torch.zeros((), dtype=torch.float64)
+            loss_sum = torch.zeros((), dtype=torch.float64, device=device)
             if progress:
                 progress({"epoch": epoch + 1, "epochs": settings.epochs, **{k: v[-1] for k, v in curves.items()}})
         if checkpoint and (time.monotonic() - saved >= settings.checkpoint_s or step == total - 1):
@@ -141,7 +164,7 @@ def _loop(
     if not best:
         raise InputError(f"training: no epoch had a finite validation loss; lower max_rate (now {settings.max_rate:g})")
     network.load_state_dict(best)
-    network.eval()
+    network.cpu().eval()
     cpu_s = cpu_before + time.process_time() - started
     return Trained(network, {k: np.array(v) for k, v in curves.items()}, best_epoch, cpu_s, identity)
 
@@ -175,12 +198,13 @@ def _off_model(
 def _batch_loss(
     network: nn.Module, u: Tensor, x: Tensor, off_model: tuple[Tensor, Tensor] | None, n_off: int, generator: torch.Generator
 ) -> Tensor:
-    """Mean loss of a batch, ``n_off`` rows of which are replaced by off-model pairs."""
+    """Mean loss of a batch on the network's device, ``n_off`` rows of which are replaced by off-model pairs of the CPU."""
     if not n_off:
         return -network.log_prob(u, x).mean()
-    pick = torch.randint(len(off_model[0]), (n_off,), generator=generator)
-    f = torch.cat([off_model[0][pick], network.features.directions(x[n_off:])])
-    return -network.log_prob_of(torch.cat([off_model[1][pick], u[n_off:]]), f).mean()
+    pick = torch.randint(len(off_model[0]), (n_off,), generator=generator, device="cpu")
+    off_f, off_u = (t[pick].to(x.device) for t in off_model)
+    f = torch.cat([off_f, network.features.directions(x[n_off:])])
+    return -network.log_prob_of(torch.cat([off_u, u[n_off:]]), f).mean()
 
 
 def _held(checkpoint: Path, identity: Mapping[str, str], progress: Callable | None, discard: bool) -> tuple | None:
@@ -204,7 +228,7 @@ def mean_loss(network: nn.Module, u: Tensor, x: Tensor, rows: int = 8192) -> flo
 
 
 def _order(n: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(n, generator=torch.Generator().manual_seed(torch_seed(seed, "order", epoch)))
+    return torch.randperm(n, generator=torch.Generator("cpu").manual_seed(torch_seed(seed, "order", epoch)), device="cpu")
 
 
 def _single(array: np.ndarray) -> Tensor:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from nuinfer.errors import InputError
 from nuinfer.io.simulations import Simulations
@@ -197,12 +196,16 @@ def _split(theta: np.ndarray, counts: Mapping[str, int], seed: int, key: str) ->
 
 def _uniformity(box: PriorBox, u: np.ndarray) -> dict[str, dict[str, float]]:
     """Return the Kolmogorov-Smirnov distance of every ``u`` from the uniform distribution, and its p-value."""
+    from scipy import stats
+
     tests = {name: stats.kstest(u[:, j], "uniform") for j, name in enumerate(box.names)}
     return {name: {"distance": float(t.statistic), "p_value": float(t.pvalue)} for name, t in tests.items()}
 
 
 def _relations(box: PriorBox, u: np.ndarray) -> list[dict]:
     """Return Spearman's rank correlation of every pair of parameters; zero for one that does not vary."""
+    from scipy import stats
+
     ranks = stats.rankdata(u, axis=0)
     ranks -= ranks.mean(axis=0)
     length = np.linalg.norm(ranks, axis=0)
