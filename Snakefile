@@ -39,6 +39,11 @@ include: "rules/systematics.smk"
 include: "rules/report.smk"
 
 
+if workflow.remote_exec:
+    # Inside a job: its steps run in the job's own Snakemake; the executor would start srun and another one for each.
+    workflow.localrules(*(rule.name for rule in workflow.rules))
+
+
 rule tuning:
     """Posteriors, predictions and calibration of every tune, without figures."""
     input:

@@ -72,6 +72,11 @@ def grows(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def block(name):
+    """Name of the jobs that share one job of a cluster, as many as the profile's group-components says; none inside it."""
+    return None if workflow.remote_exec else name
+
+
 def step_settings(**settings):
     """Settings of a step as one line of JSON: what a rule's `params` compares to know whether to run again."""
     return as_json(settings)

@@ -55,9 +55,11 @@ rule learn:
     params:
         settings=learn_settings,
         code=code_hash("nuinfer.steps.learn"),
+    group:
+        block("draws_{study}")
     resources:
         mem_mb=grows(3000),
-        runtime=grows(60),
+        runtime=grows(20),
         gpu=0,
     log:
         "<logs>/learn/{study}_{draw}.log",

@@ -45,6 +45,8 @@ rule simulate:
             seed=SEED,
         ),
         code=code_hash("nuinfer.steps.simulate"),
+    group:
+        block("throws_{simulation}")
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),

@@ -10,9 +10,11 @@ rule member:
     params:
         settings=member_settings,
         code=code_hash("nuinfer.steps.member"),
+    group:
+        block("draws_{xsec}")
     resources:
         mem_mb=grows(3000),
-        runtime=grows(30),
+        runtime=grows(10),
     log:
         "<logs>/member/{sample}_{xsec}_{draw}.log",
     conda:

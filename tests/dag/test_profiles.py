@@ -36,6 +36,7 @@ with api.SnakemakeApi(api.OutputSettings()) as snakemake:
         rule.name: {
             "runs": not rule.norun,
             "wildcards": sorted(rule.wildcard_names),
+            "block": rule._group,
             "threads": rule.resources["_cores"].value,
             "resources": {
                 name: [rule.resources[name].evaluate(None, attempt=attempt).value for attempt in (1, 2, 3)]
@@ -145,13 +146,18 @@ def test_a_link_at_the_root_leads_to_the_profile(name):
 
 
 def misnamed(settings, rules):
-    """Rules that a profile names and nobody defines; groups whose wildcards their rule lacks, or without a size."""
-    found = [name for key in ("set-resources", "set-threads", "groups") for name in settings.get(key, {}) if name not in rules]
-    for name, group in settings.get("groups", {}).items():
-        if name in rules and set(re.findall(r"{(\w+)}", group)) - set(rules[name]["wildcards"]):
-            found.append(f"{name}: {group}")
-    sizes, groups = settings.get("group-components", {}), settings.get("groups", {}).values()
-    return found + sorted(set(sizes) ^ set(groups))
+    """Rules that a profile names and nobody defines, groups that would replace the rules' blocks, and blocks without a size."""
+    found = [name for key in ("set-resources", "set-threads") for name in settings.get(key, {}) if name not in rules]
+    found += list(settings.get("groups", {}))
+    sizes = settings.get("group-components")
+    return found if sizes is None else found + sorted(set(sizes) ^ {rule["block"] for rule in rules.values() if rule["block"]})
+
+
+def test_blocks_are_named_by_their_rules_wildcards(rules):
+    blocks = {name: rule["block"] for name, rule in rules.items() if rule["block"]}
+    assert set(blocks) == {"simulate", "learn", "member"}
+    for name, block in blocks.items():
+        assert set(re.findall(r"{(\w+)}", block)) <= set(rules[name]["wildcards"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,12 +167,12 @@ def test_profiles_name_rules_that_exist(name, rules):
 
 def test_the_check_of_names_can_fail(rules):
     assert misnamed({"set-resources": {"trian": {"gpu": 1}}}, rules) == ["trian"]
-    settings = {"groups": {"learn": "draws_{xsec}"}, "group-components": {"draws_{study}": 5}}
-    assert misnamed(settings, rules) == ["learn: draws_{xsec}", "draws_{study}", "draws_{xsec}"]
+    settings = {"groups": {"learn": "draws_{xsec}"}, "group-components": {"draws_{study}": 5, "draws_{xsec}": 5}}
+    assert misnamed(settings, rules) == ["learn", "throws_{simulation}"]
 
 
 def test_batch_systems_share_their_blocks():
-    assert len({json.dumps(profile(name)["groups"], sort_keys=True) for name in BATCHED}) == 1
+    assert len({json.dumps(profile(name)["group-components"], sort_keys=True) for name in BATCHED}) == 1
     assert all(profile(name)["retries"] == 2 and profile(name)["keep-going"] for name in BATCHED)
 
 
@@ -183,7 +189,7 @@ def test_every_rule_declares_memory_and_time_that_grow(rules):
 def too_small(settings, rules):
     """Rules for which the HTCondor profile asks less memory or time than they declare, a block's jobs one after another."""
     found = []
-    blocks = settings["groups"]
+    blocks = {name: rule["block"] for name, rule in rules.items() if rule["block"]}
     for name, rule in rules.items():
         if not rule["runs"]:
             continue
