@@ -123,7 +123,7 @@ def test_a_lost_draw_is_planned_with_what_follows(workdir):
     target = "results/figures/ensembles/systematics/captions.json"
     numbers = [f"results/ensembles/systematics/{name}.json" for name in ("union", "closed_form", "coverage")]
     plan = snakemake("-n", "--quiet", "host", "--", target, *numbers, workdir=workdir).stdout
-    made = [line.split(":", 1)[1].split(", ") for line in plan.splitlines() if line.startswith("    output:")]
+    made = [line.split(":", 1)[1].split(", ") for line in plan.splitlines() if line.strip().startswith("output:")]
     for names in made:  # in the order of the jobs
         for name in names:
             path = workdir / name.strip()
