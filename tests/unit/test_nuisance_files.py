@@ -316,7 +316,7 @@ def test_a_part_may_be_all_bad_but_not_every_part(tmp_path):
 def test_no_files_and_unknown_policy(tmp_path):
     with pytest.raises(InputError, match="no files"):
         read_nuisance([], NuisanceLayout(SAMPLE, 58), OneDial())
-    with pytest.raises(InputError, match="on_bad is 'skip'; give error or drop"):
+    with pytest.raises(InputError, match="on_bad: 'skip' is unknown; give error or drop"):
         one(tmp_path / "a.root", on_bad="skip")
 
 

@@ -9,9 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from nuinfer.errors import InputError
-from nuinfer.tuning.sources.raw import BadThrow, RawThrows
+from nuinfer.tuning.sources.raw import BadThrow, RawThrows, check_policy
 
-POLICIES = ("error", "drop")
 UNITS: Mapping[str, float] = {"cm2": 1e38, "1e-38cm2": 1.0}
 """Factor from the unit of a source (per nucleon and GeV) to 1e-38 cm2 / nucleon / GeV."""
 
@@ -33,8 +32,7 @@ def check_throws(raw: RawThrows, n_bin: int, unit: str, on_bad: str) -> RawThrow
 
     Raises InputError always where the bins are not ``n_bin``, where all throws show the other unit, or none of the two.
     """
-    if on_bad not in POLICIES:
-        raise InputError(f"on_bad: '{on_bad}' is unknown; give {' or '.join(POLICIES)}")
+    check_policy(on_bad)
     if unit not in UNITS:
         raise InputError(f"units: '{unit}' is unknown; give {' or '.join(UNITS)}")
     if not len(raw):

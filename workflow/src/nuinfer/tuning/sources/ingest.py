@@ -25,8 +25,8 @@ from nuinfer.tuning.parameters import (
     to_physical,
 )
 from nuinfer.tuning.priors import PriorBox
-from nuinfer.tuning.sources.checks import POLICIES, leave_out
-from nuinfer.tuning.sources.raw import RawThrows
+from nuinfer.tuning.sources.checks import leave_out
+from nuinfer.tuning.sources.raw import RawThrows, check_policy
 from nuinfer.workflow import SPLITS
 
 ON_LIMIT = 1e-9
@@ -66,8 +66,7 @@ def assemble(
     Raises InputError for columns that do not name the parameters once, a column that varies and is no parameter, throws that
     are not distributed as the prior, and too few throws for the splits.
     """
-    if on_bad not in POLICIES:
-        raise InputError(f"on_bad: '{on_bad}' is unknown; give {' or '.join(POLICIES)}")
+    check_policy(on_bad)
     if convention not in (PHYSICAL, *CONVENTIONS):
         raise InputError(f"convention: '{convention}' is unknown; give {', '.join((PHYSICAL, *CONVENTIONS))}")
     if raw.prediction.shape[1] != len(binning):

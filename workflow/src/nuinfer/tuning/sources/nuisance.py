@@ -15,7 +15,7 @@ import numpy as np
 
 from nuinfer.errors import InputError
 from nuinfer.tuning.sources.dial_values import DialSource
-from nuinfer.tuning.sources.raw import BadThrow, RawThrows
+from nuinfer.tuning.sources.raw import BadThrow, RawThrows, check_policy
 from nuinfer.tuning.sources.root_files import names_of, opened
 
 DATA_KEYS = ("data_1D", "DATA_1D", "data")
@@ -104,8 +104,7 @@ def read_nuisance(
     may be bad, since they may be a part of many.  The numbers themselves are not judged here; nor is a mask found that
     ``drawopts`` left out.
     """
-    if on_bad not in ("error", "drop"):
-        raise InputError(f"on_bad is '{on_bad}'; give error or drop")
+    check_policy(on_bad)
     if not paths:
         raise InputError(f"{layout.sample}: no files; give those that nuiscomp wrote")
     columns = dials.columns

@@ -7,6 +7,15 @@ import numpy as np
 
 from nuinfer.errors import InputError
 
+POLICIES = ("error", "drop")
+"""What a bad throw does: end the reading, or be left out and listed."""
+
+
+def check_policy(on_bad: str) -> None:
+    """Raise InputError unless ``on_bad`` is one of :data:`POLICIES`."""
+    if on_bad not in POLICIES:
+        raise InputError(f"on_bad: '{on_bad}' is unknown; give {' or '.join(POLICIES)}")
+
 
 @dataclass(frozen=True)
 class BadThrow:

@@ -6,9 +6,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from nuinfer.errors import InputError
-from nuinfer.tuning.sources.raw import BadThrow, RawThrows, concatenated
+from nuinfer.tuning.sources.raw import BadThrow, RawThrows, check_policy, concatenated
 
-POLICIES = ("error", "drop")
 OVERFLOW_BINS = {(67, 58): "false", (58, 67): "true"}
 """T2K 2016 CC0pi, Analysis I, found and expected, with and without the last momentum bins: PRD 93, 112012, arXiv:1602.03652."""
 BEING_WRITTEN = "is being written; read it when the program that writes it has ended"
@@ -108,8 +107,7 @@ def read_each(
 
     Raises InputError for a file that changes while it is read, for what ``read`` raises, and where no throw is left.
     """
-    if on_bad not in POLICIES:
-        raise InputError(f"on_bad: '{on_bad}' is unknown; give {' or '.join(POLICIES)}")
+    check_policy(on_bad)
     parts: list[RawThrows] = []
     bad: list[BadThrow] = []
     for done, path in enumerate(map(Path, paths), start=1):
