@@ -3,6 +3,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/common_report.smk"
 include: "rules/common_sources.smk"
 include: "rules/common_far.smk"
 include: "rules/common_systematics.smk"
@@ -37,11 +38,19 @@ include: "rules/near_detector.smk"
 include: "rules/far_detector.smk"
 include: "rules/systematics.smk"
 include: "rules/report.smk"
+include: "rules/hooks.smk"
 
 
-if workflow.remote_exec:
-    # Inside a job: its steps run in the job's own Snakemake; the executor would start srun and another one for each.
-    workflow.localrules(*(rule.name for rule in workflow.rules))
+# On a cluster these run beside Snakemake: they read small files and take one to three seconds at any size of a study, where a
+# job in the queue costs several. Inside a job all steps run in the job's own Snakemake: the executor would start srun and
+# another one for each.
+QUICK_RULES = [
+    "band_coverage_summary", "comparison", "far_coverage_summary", "figure_bands", "figure_functions", "figure_losses",
+    "figure_scan", "figure_total", "figures_fit_coverage", "figures_flux", "figures_roads", "figures_tension",
+    "figures_universes", "fit_comparison", "likelihood", "measurement", "observation", "report", "scan",
+    "universes_summary",
+]  # fmt: skip
+workflow.localrules(*([rule.name for rule in workflow.rules] if workflow.remote_exec else QUICK_RULES))
 
 
 rule tuning:
@@ -89,28 +98,3 @@ rule figures:
         expand("<results>/figures/{tune}/captions.json", tune=TUNES),
         every_observation("<results>/figures/{tune}/{observation}/captions.json"),
         expand("<results>/figures/tensions/{tension}/captions.json", tension=config["tensions"]),
-
-
-onstart:
-    # The names of the locks that this run holds, which Snakemake tells nobody; none with --nolock or another backend.
-    locks.note_run(workflow.persistence.path, getattr(workflow.persistence, "_lockfile", {}).values())
-    results = f"{config['pathvars']['results']}/"
-    files = {str(f) for job in workflow.dag.jobs for f in (*job.input, *job.output) if str(f).startswith(results)}
-    if ahead := mtimes.bring_back(sorted(files), time.time_ns()):
-        print(f"results from the future, {len(ahead)}, now have the present time; the first: {ahead[0]}", file=sys.stderr)
-
-
-onsuccess:
-    locks.forget_run(workflow.persistence.path)
-    page = Path(config["pathvars"]["results"], "report.html")
-    if page.is_file():
-        print("report:", page.resolve())
-
-
-onerror:
-    locks.forget_run(workflow.persistence.path)
-    failed = sorted(workflow.scheduler.failed, key=str)
-    if failed:
-        print(f"failed jobs, {len(failed)}, and the log of each:", file=sys.stderr)
-    for job in failed:
-        print(f"  {job}:", *job.log, file=sys.stderr)

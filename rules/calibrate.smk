@@ -17,6 +17,8 @@ rule exact_held_out:
             tune=w.tune,
         ),
         code=code_hash("nuinfer.steps.exact_held_out"),
+    group:
+        block("tune_{tune}")
     resources:
         mem_mb=grows(4000),
         runtime=grows(30),
@@ -49,6 +51,8 @@ rule calibrate:
             tune=w.tune,
         ),
         code=code_hash("nuinfer.steps.calibrate"),
+    group:
+        block("tune_{tune}")
     threads: 1
     resources:
         mem_mb=grows(6000),

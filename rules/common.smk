@@ -4,6 +4,7 @@ import gc
 import shlex
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 # A plan of thousands of jobs keeps every object that it makes: looking for garbage among them took a quarter of its time.
@@ -12,16 +13,26 @@ gc.set_threshold(1_000_000, 50, 100)
 CHECKOUT = Path(str(workflow.current_basedir)).resolve().parent
 sys.path.insert(0, str(CHECKOUT / "workflow" / "src"))
 
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.exceptions import WorkflowError
-from nuinfer import locks, mtimes
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import RerunTrigger
+from nuinfer import foreign, locks, mtimes
+from nuinfer.codehash import code_hash
 from nuinfer.config import checked
 from nuinfer.config_closure import parton_files
 from nuinfer.errors import InputError
-from nuinfer.workflow import as_json, chunk_names, chunk_range, code_hash
+from nuinfer.progress import lines
+from nuinfer.workflow import as_json, chunk_names, chunk_range
 
 # Steps find the package in the checkout, also inside an environment that --sdm made (braces: Snakemake formats it).
+# matplotlib's list of fonts is kept here: a home may be read-only on a node, and is not ours to write to.
 # A prefix replaces Snakemake's own, which makes a step fail though its output goes through tee.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}${{{{PYTHONPATH:+:$PYTHONPATH}}}};"
+    ' export MPLCONFIGDIR="${{MPLCONFIGDIR:-$PWD/.snakemake/matplotlib}}"; '
+)
 
 # Before Snakemake looks for locks, and in its main process alone: a job of a run must not judge the run's own.
 if workflow.is_main_process:
@@ -39,7 +50,12 @@ STUDIES = config["studies"]
 SHOWN = [name for name, study in STUDIES.items() if not study.get("in_scan")]
 EXPERIMENTS = list(dict.fromkeys(STUDIES[name]["experiment"] for name in SHOWN))
 MANY = {ensemble["study"] for ensemble in config["ensembles"].values()}
-STUDY_FIGURES = ["density", "marginals", "slices"]
+# File name and title.
+STUDY_FIGURES = {
+    "density": "densities at both detectors",
+    "marginals": "densities in one variable",
+    "slices": "cross sections at fixed energies",
+}
 NETWORKS = ["mlp", "published", "blackbox"]
 
 

@@ -3,8 +3,25 @@ SAMPLES = config["far_samples"]
 DRAWN_SAMPLES = [name for name, entry in SAMPLES.items() if "events" in entry]
 TABLE_SAMPLES = [name for name, entry in SAMPLES.items() if "table" in entry]
 FITS = config["fits"]
-FIT_FIGURES = [f"{plane}_{method}" for method in config["fit"]["methods"] for plane in ("mixing", "octants")]
-COVERAGE_FIGURES = ["coverage", "pulls"]
+PLANES = {"mixing": "sin2(2 theta23)", "octants": "sin2(theta23)"}
+METHODS = {
+    "bootstrap": "bootstrap density",
+    "bootstrap_octants": "bootstraps, both octants",
+    "feldman_cousins": "Feldman-Cousins",
+}
+
+
+def regions_by(methods):
+    """File name and labels of regions by each of `methods`, in each plane of oscillation parameters."""
+    return {
+        f"{name}_{method}": {"figure": "regions", "plane": plane, "method": METHODS[method]}
+        for method in methods
+        for name, plane in PLANES.items()
+    }
+
+
+FIT_FIGURES = regions_by(config["fit"]["methods"])
+COVERAGE_FIGURES = {"coverage": "coverage", "pulls": "pulls"}
 
 
 def sample_config(wildcards):

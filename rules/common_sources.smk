@@ -203,7 +203,8 @@ def predict_throws(wildcards, input, output):
     return f"{loop}\n{listed} > {shlex.quote(str(output))}"
 
 
-TENSION_FIGURES = ["matrix", "calibration"]
+# File name and title.
+TENSION_FIGURES = {"matrix": "p-values", "calibration": "p-values of pseudo-data"}
 
 
 def tension_files(pattern):

@@ -3,11 +3,16 @@ from nuinfer.config_systematics import scan_points, scan_study
 
 ENSEMBLES = config["ensembles"]
 SCANS = config["scans"]
-FLUX_FIGURES = ["components", "draws"]
-UNIVERSE_FIGURES = ["coverage", "fractions"]
-PICTURED = [f"{plane}_{method}" for method in config["fit"]["member_methods"] for plane in ("mixing", "octants")]
-ENSEMBLE_FIGURES = [f"{kind}_{name}" for name in PICTURED for kind in ("members", "union")]
-ROAD_FIGURES = [f"roads_{name}" for name in PICTURED]
+# File name and title, or labels.
+FLUX_FIGURES = {"components": "components", "draws": "draws"}
+UNIVERSE_FIGURES = {"coverage": "coverage of the union", "fractions": "coverage by fraction of members"}
+PICTURED = regions_by(config["fit"]["member_methods"])
+ENSEMBLE_FIGURES = {
+    f"{kind}_{name}": labels | {"figure": title}
+    for name, labels in PICTURED.items()
+    for kind, title in {"members": "every draw", "union": "united regions"}.items()
+}
+ROAD_FIGURES = {f"roads_{name}": labels | {"figure": "closed form beside the union"} for name, labels in PICTURED.items()}
 MEMBER_KEYS = ("sin2_theta23", "dm31_ev2", "member_bootstraps", "member_methods", "toys", "n_sin2", "n_dm31")
 
 

@@ -98,6 +98,8 @@ rule far_fit:
             **sample_settings(w), **{k: config["fit"][k] for k in ("sin2_theta23", "dm31_ev2", "bootstraps")}
         ),
         code=code_hash("nuinfer.steps.far_fit"),
+    group:
+        block("fits_{sample}")
     resources:
         mem_mb=grows(3000),
         runtime=grows(30),
@@ -130,6 +132,8 @@ rule far_regions:
             **{k: config["fit"][k] for k in ("methods", "toys", "n_sin2", "n_dm31")},
         ),
         code=code_hash("nuinfer.steps.far_regions"),
+    group:
+        block("fits_{sample}")
     resources:
         mem_mb=grows(3000),
         runtime=grows(30),
@@ -248,11 +252,7 @@ rule figures_fit:
         regions=lambda w: fit_files(w.fit, "regions.h5"),
     output:
         expand("<results>/figures/fits/{{fit}}/{name}.pdf", name=FIT_FIGURES),
-        report(
-            expand("<results>/figures/fits/{{fit}}/{name}.png", name=FIT_FIGURES),
-            category="oscillation",
-            subcategory="{fit}",
-        ),
+        pictures("<results>/figures/fits/{fit}", FIT_FIGURES, "fit_regions", "Oscillation", "fit {fit}"),
         captions="<results>/figures/fits/{fit}/captions.json",
     params:
         settings=lambda w: step_settings(
@@ -281,10 +281,13 @@ rule figures_fit_coverage:
         metrics="<results>/far/{sample}/coverage.json",
     output:
         expand("<results>/figures/fits/coverage_{{sample}}/{name}_{{xsec}}.pdf", name=COVERAGE_FIGURES),
-        report(
-            expand("<results>/figures/fits/coverage_{{sample}}/{name}_{{xsec}}.png", name=COVERAGE_FIGURES),
-            category="oscillation",
-            subcategory="{sample}",
+        pictures(
+            "<results>/figures/fits/coverage_{sample}",
+            {f"{name}_{{xsec}}": title for name, title in COVERAGE_FIGURES.items()},
+            "fit_{}",
+            "Oscillation",
+            "coverage of {sample}",
+            **{"cross section": "{xsec}"},
         ),
         captions="<results>/figures/fits/coverage_{sample}/{xsec}.json",
     params:

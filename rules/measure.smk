@@ -21,6 +21,8 @@ rule posterior:
             observation=w.observation,
         ),
         code=code_hash("nuinfer.steps.posterior"),
+    group:
+        block("tune_{tune}")
     threads: 1
     resources:
         mem_mb=grows(4000),
@@ -55,6 +57,8 @@ rule predictive:
             observation=w.observation,
         ),
         code=code_hash("nuinfer.steps.predictive"),
+    group:
+        block("tune_{tune}")
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),

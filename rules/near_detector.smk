@@ -89,6 +89,8 @@ rule closure_comparison:
             draw=int(w.draw),
         ),
         code=code_hash("nuinfer.steps.closure_comparison"),
+    group:
+        block("compared_{study}")
     resources:
         mem_mb=grows(3000),
         runtime=grows(30),
@@ -162,15 +164,13 @@ rule figures_study:
         metrics="<results>/closure/{study}/0/comparison.json",
     output:
         expand("<results>/figures/closure/{{study}}/{name}.pdf", name=STUDY_FIGURES),
-        report(
-            expand("<results>/figures/closure/{{study}}/{name}.png", name=STUDY_FIGURES),
-            category="closure",
-            subcategory="{study}",
-        ),
+        pictures("<results>/figures/closure/{study}", STUDY_FIGURES, "study_{}", "Closure", "study {study}"),
         captions="<results>/figures/closure/{study}/captions.json",
     params:
         settings=lambda w: step_settings(label=study_config(w).get("label", w.study)),
         code=code_hash("nuinfer.steps.figures_study"),
+    group:
+        block("compared_{study}")
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
@@ -189,7 +189,9 @@ rule figure_functions:
         arrays="<results>/closure/{study}/0/comparison.h5",
     output:
         "<results>/figures/closure/{study}/functions.pdf",
-        report("<results>/figures/closure/{study}/functions.png", category="closure", subcategory="{study}"),
+        pictures(
+            "<results>/figures/closure/{study}", {"functions": "structure functions"}, "study_{}", "Closure", "study {study}"
+        ),
         captions="<results>/figures/closure/{study}/functions.json",
     params:
         settings=lambda w: step_settings(label=study_config(w).get("label", w.study)),
@@ -213,7 +215,7 @@ rule figure_bands:
         metrics="<results>/closure/{study}/coverage.json",
     output:
         "<results>/figures/closure/{study}/bands.pdf",
-        report("<results>/figures/closure/{study}/bands.png", category="closure", subcategory="{study}"),
+        pictures("<results>/figures/closure/{study}", {"bands": "coverage of bands"}, "study_{}", "Closure", "study {study}"),
         captions="<results>/figures/closure/{study}/bands.json",
     params:
         settings=lambda w: step_settings(label=study_config(w).get("label", w.study)),
@@ -236,7 +238,13 @@ rule figure_total:
         arrays=lambda w: first_draws(w.experiment, "comparison.h5"),
     output:
         "<results>/figures/experiments/{experiment}/total.pdf",
-        report("<results>/figures/experiments/{experiment}/total.png", category="closure", subcategory="{experiment}"),
+        pictures(
+            "<results>/figures/experiments/{experiment}",
+            {"total": "total cross sections"},
+            "experiment_{}",
+            "Closure",
+            "experiment {experiment}",
+        ),
         captions="<results>/figures/experiments/{experiment}/total.json",
     params:
         settings=lambda w: step_settings(labels=study_labels(w.experiment), label=experiment_label(w)),
@@ -259,7 +267,13 @@ rule figure_losses:
         arrays=lambda w: first_draws(w.experiment, "comparison.h5", *NETWORKS),
     output:
         "<results>/figures/experiments/{experiment}/losses.pdf",
-        report("<results>/figures/experiments/{experiment}/losses.png", category="closure", subcategory="{experiment}"),
+        pictures(
+            "<results>/figures/experiments/{experiment}",
+            {"losses": "training losses"},
+            "experiment_{}",
+            "Closure",
+            "experiment {experiment}",
+        ),
         captions="<results>/figures/experiments/{experiment}/losses.json",
     params:
         settings=lambda w: step_settings(labels=study_labels(w.experiment, *NETWORKS), label=experiment_label(w)),
@@ -281,7 +295,8 @@ rule closure_cost:
     input:
         lambda w: config["experiments"][EXPERIMENTS[0]]["flux"]["path"],
     output:
-        expand("<results>/closure_cost/cost.{kind}", kind=["pdf", "png"]),
+        "<results>/closure_cost/cost.pdf",
+        pictures("<results>/closure_cost", {"cost": "CPU time by bins"}, "closure_cost", "Closure", "cost"),
         metrics="<results>/closure_cost/cost.json",
         captions="<results>/closure_cost/cost_captions.json",
     params:

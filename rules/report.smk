@@ -1,7 +1,21 @@
 # Figures and the one page that tells a run's results.
 
-TUNE_FIGURES = ["residuals", "coverage", "sbc", "tarp", "exact", "loss"]
-OBSERVATION_FIGURES = ["figure1", "triangle", "recovery", "slices", "misspecification"]
+# File name and title.
+TUNE_FIGURES = {
+    "residuals": "residuals",
+    "coverage": "coverage",
+    "sbc": "ranks (SBC)",
+    "tarp": "coverage at random points (TARP)",
+    "exact": "against exact posteriors",
+    "loss": "training losses",
+}
+OBSERVATION_FIGURES = {
+    "figure1": "four panels",
+    "triangle": "posterior",
+    "recovery": "intervals by method",
+    "slices": "prediction and data",
+    "misspecification": "goodness of fit",
+}
 
 
 rule figures_tune:
@@ -12,11 +26,7 @@ rule figures_tune:
         models=model_files,
     output:
         expand("<results>/figures/{{tune}}/{name}.pdf", name=TUNE_FIGURES),
-        report(
-            expand("<results>/figures/{{tune}}/{name}.png", name=TUNE_FIGURES),
-            category="{tune}",
-            subcategory="calibration",
-        ),
+        pictures("<results>/figures/{tune}", TUNE_FIGURES, "tune_{}", "Tuning", "{tune}", observation="held-out throws"),
         captions="<results>/figures/{tune}/captions.json",
     params:
         settings=lambda w: step_settings(
@@ -25,6 +35,8 @@ rule figures_tune:
             parameters=simulation_of(w)["parameters"],
         ),
         code=code_hash("nuinfer.steps.figures_tune"),
+    group:
+        block("tune_{tune}")
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
@@ -48,10 +60,13 @@ rule figures_observation:
         calibration="<results>/tuning/{tune}/calibration.h5",
     output:
         expand("<results>/figures/{{tune}}/{{observation}}/{name}.pdf", name=OBSERVATION_FIGURES),
-        report(
-            expand("<results>/figures/{{tune}}/{{observation}}/{name}.png", name=OBSERVATION_FIGURES),
-            category="{tune}",
-            subcategory="{observation}",
+        pictures(
+            "<results>/figures/{tune}/{observation}",
+            OBSERVATION_FIGURES,
+            "observation_{}",
+            "Tuning",
+            "{tune}",
+            observation="{observation}",
         ),
         captions="<results>/figures/{tune}/{observation}/captions.json",
     params:
@@ -59,6 +74,8 @@ rule figures_observation:
             tune=w.tune, observation=w.observation, parameters=simulation_of(w)["parameters"]
         ),
         code=code_hash("nuinfer.steps.figures_observation"),
+    group:
+        block("tune_{tune}")
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),

@@ -184,11 +184,7 @@ rule figures_flux:
         flux_shapes=lambda w: experiment_config(w)["flux_shapes"],
     output:
         expand("<results>/figures/flux/{{experiment}}/{name}.pdf", name=FLUX_FIGURES),
-        report(
-            expand("<results>/figures/flux/{{experiment}}/{name}.png", name=FLUX_FIGURES),
-            category="systematics",
-            subcategory="{experiment}",
-        ),
+        pictures("<results>/figures/flux/{experiment}", FLUX_FIGURES, "flux_{}", "Systematics", "flux of {experiment}"),
         captions="<results>/figures/flux/{experiment}/captions.json",
     params:
         settings=lambda w: step_settings(
@@ -215,10 +211,8 @@ rule figures_ensemble:
         union="<results>/ensembles/{ensemble}/union.h5",
     output:
         expand("<results>/figures/ensembles/{{ensemble}}/{name}.pdf", name=ENSEMBLE_FIGURES),
-        report(
-            expand("<results>/figures/ensembles/{{ensemble}}/{name}.png", name=ENSEMBLE_FIGURES),
-            category="systematics",
-            subcategory="{ensemble}",
+        pictures(
+            "<results>/figures/ensembles/{ensemble}", ENSEMBLE_FIGURES, "ensemble_{}", "Systematics", "ensemble {ensemble}"
         ),
         captions="<results>/figures/ensembles/{ensemble}/captions.json",
     params:
@@ -248,10 +242,8 @@ rule figures_roads:
         closed_form="<results>/ensembles/{ensemble}/closed_form.h5",
     output:
         expand("<results>/figures/ensembles/{{ensemble}}/{name}.pdf", name=ROAD_FIGURES),
-        report(
-            expand("<results>/figures/ensembles/{{ensemble}}/{name}.png", name=ROAD_FIGURES),
-            category="systematics",
-            subcategory="{ensemble}",
+        pictures(
+            "<results>/figures/ensembles/{ensemble}", ROAD_FIGURES, "ensemble_roads", "Systematics", "ensemble {ensemble}"
         ),
         captions="<results>/figures/ensembles/{ensemble}/roads.json",
     params:
@@ -281,10 +273,8 @@ rule figures_universes:
         metrics="<results>/ensembles/{ensemble}/coverage.json",
     output:
         expand("<results>/figures/ensembles/{{ensemble}}/{name}.pdf", name=UNIVERSE_FIGURES),
-        report(
-            expand("<results>/figures/ensembles/{{ensemble}}/{name}.png", name=UNIVERSE_FIGURES),
-            category="systematics",
-            subcategory="{ensemble}",
+        pictures(
+            "<results>/figures/ensembles/{ensemble}", UNIVERSE_FIGURES, "ensemble_{}", "Systematics", "ensemble {ensemble}"
         ),
         captions="<results>/figures/ensembles/{ensemble}/coverage.json",
     params:
@@ -308,7 +298,7 @@ rule figure_scan:
         "<results>/scans/{scan}/scan.json",
     output:
         "<results>/figures/scans/{scan}/scan.pdf",
-        report("<results>/figures/scans/{scan}/scan.png", category="systematics", subcategory="{scan}"),
+        pictures("<results>/figures/scans/{scan}", {"scan": "size and bins"}, "scan", "Systematics", "scan {scan}"),
         captions="<results>/figures/scans/{scan}/captions.json",
     params:
         settings=lambda w: step_settings(label=SCANS[w.scan].get("label", w.scan), featured=featured(w.scan)),

@@ -48,11 +48,7 @@ rule figures_tension:
         "<results>/tensions/{tension}/tension.json",
     output:
         expand("<results>/figures/tensions/{{tension}}/{name}.pdf", name=TENSION_FIGURES),
-        report(
-            expand("<results>/figures/tensions/{{tension}}/{name}.png", name=TENSION_FIGURES),
-            category="tensions",
-            subcategory="{tension}",
-        ),
+        pictures("<results>/figures/tensions/{tension}", TENSION_FIGURES, "tension_{}", "Tensions", "{tension}"),
         captions="<results>/figures/tensions/{tension}/captions.json",
     params:
         settings=step_settings(),

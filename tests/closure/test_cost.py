@@ -11,6 +11,7 @@ from nuinfer.closure import cost
 from nuinfer.closure.cost import cost_of_grid, measure
 from nuinfer.closure.settings import MlpSettings
 from nuinfer.errors import InputError
+from nuinfer.io.captions import read_captions
 from nuinfer.steps.closure_cost import closure_cost
 
 FLUX = Path(__file__).resolve().parents[2] / "resources" / "dune_nd_fhc.csv"
@@ -56,7 +57,7 @@ def test_step_writes_numbers_and_figure(tmp_path):
     (grid,) = written["grids"]
     assert grid["bins_per_axis"] == 8 and all(grid[name] > 0 for name in TIMES)
     assert written["provenance"]["made_by"] == "nuinfer.steps.closure_cost"
-    assert list(json.loads(captions.read_text())) == ["cost"]
+    assert list(read_captions(captions)) == ["cost"] and json.loads(captions.read_text())["provenance"] == written["provenance"]
     assert all((tmp_path / f"cost.{suffix}").stat().st_size > 1000 for suffix in ("png", "pdf"))
 
 

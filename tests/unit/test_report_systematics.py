@@ -6,6 +6,7 @@ import json
 import pytest
 
 from nuinfer.errors import InputError
+from nuinfer.io.captions import write_captions
 from nuinfer.io.jsonfile import write_json
 from nuinfer.report import Picture, ReportContent, Section, Table, render
 from nuinfer.report_cells import fixed, numbered, signed
@@ -281,7 +282,7 @@ def files(tmp_path, closed_form, coverage):
     for folder, name in (("ensembles/a", "captions"), ("ensembles/b", "roads"), ("flux/dune", "captions")):
         path = tmp_path / "figures" / folder / f"{name}.json"
         path.parent.mkdir(parents=True)
-        path.write_text(json.dumps({"one": f"in {folder}"}))
+        write_captions(path, {"one": f"in {folder}"}, {})
         path.with_name("one.png").write_bytes(b"")
         captions.append(path)
     settings = {

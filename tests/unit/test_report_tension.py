@@ -6,6 +6,7 @@ import json
 import pytest
 
 from nuinfer.errors import InputError
+from nuinfer.io.captions import write_captions
 from nuinfer.io.jsonfile import write_json
 from nuinfer.report import Picture, ReportContent, Section, Table, Verdict, render
 from nuinfer.report_tension import tension_section, tension_summary_line
@@ -92,7 +93,7 @@ def files(tmp_path):
         for path in (paths[-1], captions[-1]):
             path.parent.mkdir(parents=True)
         write_json(paths[-1], {**facts(), "provenance": {"settings": json.dumps({"tension": name})}})
-        write_json(captions[-1], {"matrix": f"of {name}"})
+        write_captions(captions[-1], {"matrix": f"of {name}"}, {})
         captions[-1].with_name("matrix.png").write_bytes(PIXEL)
     return {"found": paths, "captions": captions, "tensions": [{"name": n, "label": n.upper()} for n in "xy"]}
 

@@ -2,9 +2,9 @@
 
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import matplotlib.style
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure, FigureBase
 
 from nuinfer.errors import InputError
 from nuinfer.io.hdf5 import replacing
+from nuinfer.io.traces import pdf_information, png_text
 
 SINGLE_IN = 3.4
 """Width of a figure that fills one column of a two-column page, inches."""
@@ -121,23 +122,25 @@ def display_name(name: str) -> str:
 
 
 @styled
-def save(figure: Figure, pdf_path: Path, png_path: Path) -> None:
+def save(figure: Figure, pdf_path: Path, png_path: Path, record: Mapping[str, Any] | None = None) -> None:
     """Write ``figure`` as vector PDF and as PNG, each whole or not at all and without dates.
 
+    Both tell inside what made them where ``record`` (of :func:`nuinfer.io.provenance.provenance`) is given.
     Raises InputError where a name does not end in ``.pdf`` and ``.png``.
     """
     for path, suffix in ((pdf_path, ".pdf"), (png_path, ".png")):
         if Path(path).suffix != suffix:
             raise InputError(f"{path}: a figure's file must end in {suffix}; rename it")
     with replacing(Path(pdf_path)) as temporary:
-        figure.savefig(temporary, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        undated = {"CreationDate": None, "Creator": None, "Producer": None}
+        figure.savefig(temporary, format="pdf", metadata={**undated, **(pdf_information(record) if record else {})})
     with replacing(Path(png_path)) as temporary:
-        temporary.write_bytes(png_bytes(figure))
+        temporary.write_bytes(png_bytes(figure, record))
 
 
 @styled
-def png_bytes(figure: Figure) -> bytes:
-    """Return ``figure`` as a PNG file's bytes."""
+def png_bytes(figure: Figure, record: Mapping[str, Any] | None = None) -> bytes:
+    """Return ``figure`` as a PNG file's bytes, with what made it where ``record`` is given."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None, **(png_text(record) if record else {})})
     return buffer.getvalue()

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from nuinfer.workflow import as_json, code_hash, digest
+from nuinfer.codehash import code_hash
+from nuinfer.workflow import as_json, digest
 
 PACKAGES = ("nuinfer", "numpy", "scipy", "torch", "zuko", "sbi", "h5py")
 

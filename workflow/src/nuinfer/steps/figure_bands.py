@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from nuinfer.figures.closure_bands import band_coverage
-from nuinfer.figures.style import save
+from nuinfer.figures.files import write_figures
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.io.jsonfile import read_json
+from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 
 
@@ -17,12 +18,11 @@ def figure_bands(arrays: Path, metrics: Path, captions: Path, settings: dict) ->
     coverage = {label: curves[f"{key}_coverage"] for key, label in names.items()}
     errors = {label: curves[f"{key}_error"] for key, label in names.items()}
     figure = band_coverage(curves["levels"], coverage, errors=errors)
-    save(figure, captions.with_name("bands.pdf"), captions.with_name("bands.png"))
     text = (
         f"Share of far-detector bins whose true content lies inside the posterior's central band, over {draws} near-detector "
         f"draws; errors from draw to draw, since the bins of one draw share its fluctuation. {settings['label']}."
     )
-    write_json(captions, {"bands": text})
+    write_figures(captions, [("bands", figure, text)], provenance("nuinfer.steps.figure_bands", settings))
 
 
 if __name__ == "__main__":

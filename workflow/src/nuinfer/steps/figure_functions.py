@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from nuinfer.figures.closure_structure import structure_functions
-from nuinfer.figures.style import save
+from nuinfer.figures.files import write_figures
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import write_json
+from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 
 
@@ -14,12 +14,11 @@ def figure_functions(arrays: Path, captions: Path, settings: dict) -> None:
     shown, _ = read_hdf5(arrays, "closure comparison")
     parts = (shown[f"functions/{w}"] for w in ("true", "model", "weighted_true", "weighted_model"))
     figure = structure_functions(shown["mesh/x"], shown["mesh/q2_gev2"], *parts)
-    save(figure, captions.with_name("functions.pdf"), captions.with_name("functions.png"))
     text = (
         "The three independent structure functions (of one nucleon, on one scale), and the events that each brings. White: no "
         f"neutrino of the flux reaches the point. {settings['label']}."
     )
-    write_json(captions, {"functions": text})
+    write_figures(captions, [("functions", figure, text)], provenance("nuinfer.steps.figure_functions", settings))
 
 
 if __name__ == "__main__":

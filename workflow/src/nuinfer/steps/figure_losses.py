@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from nuinfer.figures.closure_losses import training_losses
-from nuinfer.figures.style import save
+from nuinfer.figures.files import write_figures
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import write_json
+from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 
 
@@ -15,13 +15,12 @@ def figure_losses(arrays: list[Path], captions: Path, settings: dict) -> None:
     """Draw ``losses`` into the folder of ``captions``; ``arrays`` follow ``settings["labels"]``."""
     shown = {label: read_hdf5(path, "closure comparison")[0] for label, path in zip(settings["labels"], arrays, strict=True)}
     figure = training_losses({label: _curve(a) for label, a in shown.items()})
-    save(figure, captions.with_name("losses.pdf"), captions.with_name("losses.png"))
     text = (
         "Losses against steps: of the near-detector density while training, and, for structure functions, of the normalised "
         "cross section in all three variables, of another scale, which no training sees; of an ensemble, its first member's. "
         f"{settings['label']}."
     )
-    write_json(captions, {"losses": text})
+    write_figures(captions, [("losses", figure, text)], provenance("nuinfer.steps.figure_losses", settings))
 
 
 def _curve(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

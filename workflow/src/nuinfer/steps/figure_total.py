@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from nuinfer.figures.closure_total import total_cross_section
-from nuinfer.figures.style import save
+from nuinfer.figures.files import write_figures
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import write_json
+from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 
 
@@ -18,9 +18,8 @@ def figure_total(arrays: list[Path], captions: Path, settings: dict) -> None:
     enu = first["total/enu_gev"]
     models = {label: _per_energy(a["total/model"], enu) for label, a in shown.items()}
     figure = total_cross_section(enu, _per_energy(first["total/true"], enu), models, flux=first["total/near_flux"])
-    save(figure, captions.with_name("total.pdf"), captions.with_name("total.png"))
     text = f"Total cross section over energy, normalised to one; grey: near-detector flux. {settings['label']}."
-    write_json(captions, {"total": text})
+    write_figures(captions, [("total", figure, text)], provenance("nuinfer.steps.figure_total", settings))
 
 
 def _per_energy(total: np.ndarray, enu_gev: np.ndarray) -> np.ndarray:

@@ -6,10 +6,10 @@ import numpy as np
 
 from nuinfer.figures.ensemble_members import MEMBERS_CAPTION, MembersPanel, members_figure
 from nuinfer.figures.ensemble_union import UNION_CAPTION, UnionEntry, union_figure
-from nuinfer.figures.style import save
+from nuinfer.figures.files import write_figures
 from nuinfer.io.ensembles import MemberFit, read_member
-from nuinfer.io.jsonfile import write_json
 from nuinfer.io.oscillation import read_regions
+from nuinfer.io.provenance import provenance
 from nuinfer.oscillation.regions import RegionGrid
 from nuinfer.oscillation.union import on_grid
 from nuinfer.steps.cli import run
@@ -27,12 +27,7 @@ def figures_ensemble(references: list[Path], members: list[Path], union: Path, c
     truth = settings["truth"] and (settings["truth"]["sin2_theta23"], settings["truth"]["dm31_ev2"])
     xsecs = [x for x in TITLES if f"{x}_{settings['methods'][0]}" in united]
     said = f"  Reference: statistics alone, and for learned cross sections '{settings['reference']}'." if beside else ""
-    texts = {}
-
-    def finish(figure, name: str, text: str) -> None:
-        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
-        texts[name] = f"{settings['label']}: {text}"
-
+    label, drawn = settings["label"], []
     for method in settings["methods"]:
         panels = [_panel(x, [f[x] for f in fits], _behind(x, reference, beside), method, grid) for x in xsecs]
         labels = {"true": "true cross section", "learned": "learned"}
@@ -40,9 +35,11 @@ def figures_ensemble(references: list[Path], members: list[Path], union: Path, c
         entries += [UnionEntry(f"{labels[x]}, {len(fits)} draws", united[f"{x}_{method}"]) for x in xsecs]
         for plane in PLANES:
             name = "reference" if beside else "statistics alone"
-            finish(members_figure(grid, panels, truth, plane, name), f"members_{plane}_{method}", MEMBERS_CAPTION + said)
-            finish(union_figure(grid, entries, truth, plane), f"union_{plane}_{method}", UNION_CAPTION)
-    write_json(captions, texts)
+            figure = members_figure(grid, panels, truth, plane, name)
+            drawn.append((f"members_{plane}_{method}", figure, f"{label}: {MEMBERS_CAPTION}{said}"))
+            figure = union_figure(grid, entries, truth, plane)
+            drawn.append((f"union_{plane}_{method}", figure, f"{label}: {UNION_CAPTION}"))
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_ensemble", settings))
 
 
 def _behind(xsec: str, reference: MemberFit, beside: MemberFit | None) -> MemberFit:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from nuinfer.figures.files import write_figures
 from nuinfer.figures.oscillation_regions import AXES, RegionEntry, RegionPanel, regions_figure
-from nuinfer.figures.style import save
-from nuinfer.io.jsonfile import write_json
 from nuinfer.io.oscillation import read_fit, read_regions
+from nuinfer.io.provenance import provenance
 from nuinfer.oscillation.fit import Fit
 from nuinfer.oscillation.regions import Confidence, RegionGrid
 from nuinfer.steps.cli import run
@@ -23,7 +23,7 @@ def figures_fit(fits: list[Path], regions: list[Path], captions: Path, settings:
     entries = settings["entries"]
     read = [(entry, read_fit(fit), *read_regions(region)) for entry, fit, region in zip(entries, fits, regions, strict=True)]
     several = len({entry["sample"] for entry in entries}) > 1
-    texts = {}
+    drawn = []
     for method in settings["methods"]:
         for plane, (axis, field) in PLANES.items():
             panels = []
@@ -36,13 +36,12 @@ def figures_fit(fits: list[Path], regions: list[Path], captions: Path, settings:
                 if shown:
                     panels.append(RegionPanel(title, shown))
             figure = regions_figure(panels, _truth(settings["truth"], axis), **AXES[axis])
-            name = f"{plane}_{method}"
-            save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
-            texts[name] = (
+            text = (
                 f"{settings['label']}: regions of 1, 2 and 3 sigma by {METHODS[method]}, with the bootstraps' best fits beside"
                 f"{'' if settings['truth'] is None else '; the star is the truth'}."
             )
-    write_json(captions, texts)
+            drawn.append((f"{plane}_{method}", figure, text))
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_fit", settings))
 
 
 def _entry(label: str, axis: str, field: str, fit: Fit, grid: RegionGrid, found: Confidence) -> RegionEntry:

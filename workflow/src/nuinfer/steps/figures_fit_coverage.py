@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from nuinfer.figures.files import write_figures
 from nuinfer.figures.oscillation_coverage import fit_coverage_figure, pulls_figure
-from nuinfer.figures.style import save
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.io.jsonfile import read_json
+from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 
 
@@ -39,12 +40,9 @@ def figures_fit_coverage(arrays: Path, metrics: Path, captions: Path, settings: 
             "dm2_31 at the optimum in the truth's octant.",
         ),
     }
-    texts = {}
-    for kind, (figure, text) in figures.items():
-        name = f"{kind}_{xsec}"
-        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
-        texts[name] = f"{settings['label']}, {settings['xsec_label']}: {text}"
-    write_json(captions, texts)
+    label = f"{settings['label']}, {settings['xsec_label']}"
+    drawn = [(f"{kind}_{xsec}", figure, f"{label}: {text}") for kind, (figure, text) in figures.items()]
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_fit_coverage", settings))
 
 
 if __name__ == "__main__":

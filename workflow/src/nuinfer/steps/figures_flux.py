@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from nuinfer.closure.draws import flux_amplitudes
+from nuinfer.figures.files import write_figures
 from nuinfer.figures.flux_shapes import COMPONENTS_CAPTION, DRAWS_CAPTION, components_figure, draws_figure
-from nuinfer.figures.style import save
 from nuinfer.io.closure import read_truth
-from nuinfer.io.jsonfile import write_json
+from nuinfer.io.provenance import provenance
 from nuinfer.physics.flux_shapes import read_flux_shapes
 from nuinfer.seeds import stream
 from nuinfer.steps.cli import run
@@ -29,9 +29,8 @@ def figures_flux(truth: Path, flux_shapes: Path, captions: Path, settings: dict)
         "components": (components_figure(enu, shapes.fractions(enu), shapes.names), COMPONENTS_CAPTION),
         "draws": (draws_figure(enu, flux, flux * shapes.shift(enu, amplitudes), ratio.std(axis=0)), DRAWS_CAPTION),
     }
-    for name, (figure, _) in figures.items():
-        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
-    write_json(captions, {name: f"{settings['label']}: {text}" for name, (_, text) in figures.items()})
+    drawn = [(name, figure, f"{settings['label']}: {text}") for name, (figure, text) in figures.items()]
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_flux", settings, seed))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from nuinfer.figures.figure1 import figure1
+from nuinfer.figures.files import write_figures
 from nuinfer.figures.misspecification import misspecification
 from nuinfer.figures.recovery import RecoveryRow, tune_recovery
 from nuinfer.figures.slices import prediction_slices
-from nuinfer.figures.style import save
 from nuinfer.figures.triangle import triangle
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.io.jsonfile import read_json
+from nuinfer.io.provenance import provenance
 from nuinfer.physics.binning import Binning
 from nuinfer.steps.cli import run
 from nuinfer.tuning.priors import PriorBox, prior_box
@@ -84,8 +85,6 @@ def figures_observation(
             rows,
         ),
     }
-    for name, figure in figures.items():
-        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
 
     n_samples, n_events = len(posteriors["estimator"]), len(calibrated["residual"])
     what = f"{about['label']}, not a measurement" if stand_in else about["label"]
@@ -101,7 +100,8 @@ def figures_observation(
         "figure1": f"(a) Posterior of one held-out throw. (b) Residuals of {n_events} throws in units of the prior range. "
         "(c) Coverage. (d) What is found for this observation.",
     }
-    write_json(captions, {name: f"{text} {tail}" for name, text in texts.items()})
+    drawn = [(name, figure, f"{texts[name]} {tail}") for name, figure in figures.items()]
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_observation", settings))
 
 
 def recovery_rows(box: PriorBox, numbers: dict) -> list[RecoveryRow]:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from nuinfer.figures.ensemble_union import ROADS_CAPTION, UnionEntry, roads_figure
-from nuinfer.figures.style import save
-from nuinfer.io.jsonfile import write_json
+from nuinfer.figures.files import write_figures
 from nuinfer.io.oscillation import read_regions
+from nuinfer.io.provenance import provenance
 from nuinfer.oscillation.union import on_grid
 from nuinfer.steps.cli import run
 
@@ -19,15 +19,13 @@ def figures_roads(union: Path, closed_form: Path, captions: Path, settings: dict
     own, found = read_regions(closed_form)
     closed = [UnionEntry(text, on_grid(found[key], own, grid)) for key, text in ROADS.items()]
     truth = settings["truth"] and (settings["truth"]["sin2_theta23"], settings["truth"]["dm31_ev2"])
-    texts = {}
+    drawn = []
     for method in settings["methods"]:
         entries = [UnionEntry(f"union of {settings['members']} learned draws", united[f"learned_{method}"]), *closed]
         for plane in PLANES:
-            name = f"roads_{plane}_{method}"
             figure = roads_figure(grid, entries, truth, plane)
-            save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
-            texts[name] = f"{settings['label']}: {ROADS_CAPTION}"
-    write_json(captions, texts)
+            drawn.append((f"roads_{plane}_{method}", figure, f"{settings['label']}: {ROADS_CAPTION}"))
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_roads", settings))
 
 
 if __name__ == "__main__":

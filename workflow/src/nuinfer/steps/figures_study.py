@@ -7,10 +7,11 @@ import numpy as np
 from nuinfer.figures.closure_maps import density_maps
 from nuinfer.figures.closure_marginals import marginals
 from nuinfer.figures.closure_slices import cross_section_slices
-from nuinfer.figures.style import save
+from nuinfer.figures.files import write_figures
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.io.jsonfile import read_json
 from nuinfer.io.operators import grid_of
+from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 
 EL_TICKS_GEV = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -35,8 +36,6 @@ def figures_study(arrays: Path, metrics: Path, captions: Path, settings: dict) -
             unit=r"normalised, GeV$^{-2}$",
         ),
     }  # fmt: skip
-    for name, figure in figures.items():
-        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
     tail = f"{settings['label']}; relative L2: near {100 * near:.2g} %, far {100 * far:.2g} %."
     texts = {
         "density": "Densities of events per unit u and v, u even in the logarithm of the lepton energy, v = sin(theta / 2).",
@@ -46,7 +45,8 @@ def figures_study(arrays: Path, metrics: Path, captions: Path, settings: dict) -
         "slices": "Differential cross sections at fixed neutrino energies, normalised over the whole phase space; white: no "
         "events. The learner saw the near detector's density alone.",
     }
-    write_json(captions, {name: f"{text} {tail}" for name, text in texts.items()})
+    drawn = [(name, figure, f"{texts[name]} {tail}") for name, figure in figures.items()]
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_study", settings))
 
 
 def _panels(shown: dict[str, np.ndarray]) -> list[dict]:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nuinfer.figures.style import save
+from nuinfer.figures.files import write_figures
 from nuinfer.figures.tension import calibration_figure, tension_matrix
-from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.io.jsonfile import read_json
+from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 
 
@@ -30,9 +31,8 @@ def figures_tension(tension: Path, captions: Path, settings: dict) -> None:
         "calibration": f"The same p-value for {n} pairs of pseudo-data from the simulation: distribution minus uniform, with "
         "the 95 % band of uniform p-values.",
     }
-    for name, figure in figures.items():
-        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
-    write_json(captions, texts)
+    drawn = [(name, figure, texts[name]) for name, figure in figures.items()]
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_tension", settings))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ import numpy as np
 
 from nuinfer.figures.coverage import coverage_figure, sbc_figure, tarp_figure
 from nuinfer.figures.exact_panels import exact_panels
+from nuinfer.figures.files import write_figures
 from nuinfer.figures.loss import loss_curves
 from nuinfer.figures.residuals import residual_triangle
-from nuinfer.figures.style import save
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.io.jsonfile import read_json
+from nuinfer.io.provenance import provenance
 from nuinfer.steps.cli import run
 from nuinfer.tuning.priors import prior_box
 
@@ -40,8 +41,6 @@ def figures_tune(calibration: Path, metrics: Path, models: list[Path], captions:
         ),
         "loss": loss_curves({f"member {i}": _curve(read_json(m)["curves"]) for i, m in enumerate(models)}),
     }
-    for name, figure in figures.items():
-        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
 
     tail = (
         f"Tune {settings['tune']}: {numbers['n_obs']} held-out throws, {numbers['n_samples']} samples each, "
@@ -60,7 +59,8 @@ def figures_tune(calibration: Path, metrics: Path, models: list[Path], captions:
         "loss": "Losses per throw against epochs and CPU time, one thread. For Gaussian likelihoods the training loss is of "
         "a mixture with off-model observations and does not compare with the validation loss, which has none.",
     }
-    write_json(captions, {name: f"{text} {tail}" for name, text in texts.items()})
+    drawn = [(name, figure, f"{texts[name]} {tail}") for name, figure in figures.items()]
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_tune", settings))
 
 
 def _curve(curves: dict) -> dict[str, np.ndarray]:

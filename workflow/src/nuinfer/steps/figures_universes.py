@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nuinfer.figures.style import save
+from nuinfer.figures.files import write_figures
 from nuinfer.figures.union_coverage import demanded_fraction_figure, union_coverage_figure
 from nuinfer.io.hdf5 import read_hdf5
-from nuinfer.io.jsonfile import read_json, write_json
+from nuinfer.io.jsonfile import read_json
+from nuinfer.io.provenance import provenance
 from nuinfer.oscillation.union_coverage import FractionCurves
 from nuinfer.steps.cli import run
 
@@ -45,14 +46,13 @@ def figures_universes(arrays: Path, metrics: Path, captions: Path, settings: dic
             stored = {key.removeprefix(head): value for key, value in read.items() if key.startswith(head)}
             curves.append((f"{TITLES[name]}, {MEMBERS[method]}", FractionCurves(**stored)))
     figures = {"coverage": union_coverage_figure(measured), "fractions": demanded_fraction_figure(curves)}
-    for name, figure in figures.items():
-        save(figure, captions.with_name(f"{name}.pdf"), captions.with_name(f"{name}.png"))
     universes = f"{settings['label']}: {numbers['universes']} universes of {numbers['members']} members"
     texts = {
         "coverage": f"{universes}. Share of regions that hold the truth, with binomial intervals of 68 %.",
         "fractions": f"{universes}. Coverage of the union against the fraction of members that it demands.",
     }
-    write_json(captions, texts)
+    drawn = [(name, figure, texts[name]) for name, figure in figures.items()]
+    write_figures(captions, drawn, provenance("nuinfer.steps.figures_universes", settings))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from nuinfer.errors import InputError
+from nuinfer.io.captions import read_captions
 from nuinfer.io.hdf5 import replacing
 from nuinfer.io.jsonfile import read_json
 from nuinfer.io.provenance import provenance
@@ -208,7 +209,7 @@ def _beside(captions: list[Path], kind: str, name: str | None = None) -> list[Pi
 
 def pictures(captions: Path) -> list[Picture]:
     """Return the figures beside a file of captions, in its order."""
-    return [Picture(captions.with_name(f"{n}.png").read_bytes(), text) for n, text in read_json(captions).items()]
+    return [Picture(captions.with_name(f"{n}.png").read_bytes(), text) for n, text in read_captions(captions).items()]
 
 
 def _versions(record: dict) -> dict[str, str]:

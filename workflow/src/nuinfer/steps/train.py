@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from nuinfer.codehash import code_hash
 from nuinfer.device import chosen_device
 from nuinfer.io.likelihoods import read_likelihood
 from nuinfer.io.provenance import provenance
 from nuinfer.io.simulations import read_simulations
 from nuinfer.seeds import torch_seed
 from nuinfer.steps.cli import Progress, note, run
-from nuinfer.workflow import code_hash
 
 
 def train(simulations: Path, likelihood: Path, model: Path, settings: dict, gpus: int = 0) -> None:
