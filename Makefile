@@ -17,7 +17,7 @@ run: $(STAMP)  ## the main job; CONFIG=config/t2k.yaml for another one
 	$(SNAKEMAKE)
 
 test: $(STAMP)  ## every test
-	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests
 
 env: $(STAMP)  ## only the environment
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from test_smoke import RESULTS, ROOT, assert_same, command, content, environment, planned, workdir
+from smoke_run import RESULTS, ROOT, assert_same, command, content, environment, planned, workdir
 
 from nuinfer.locks import RUNS
 
@@ -35,8 +35,6 @@ def replace(source, target, **others):
     plain(source, target, **others)
 os.replace = replace
 """
-
-pytestmark = pytest.mark.xdist_group("faults")
 
 
 def fault_command(folder, *options):

@@ -1,90 +1,27 @@
 """The smoke configuration from nothing to the report, undisturbed and killed on the way: the same results."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from smoke_run import RESULTS, ROOT, assert_same, command, content, environment, planned, run, workdir
 
 from nuinfer.io.jsonfile import read_json
-
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = Path("results/smoke")
-CLOCKS = ("cpu_s", "ms_per_step", "seconds")
-
-pytestmark = pytest.mark.xdist_group("smoke")
-
-
-def command(*arguments):
-    base = ["-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
-    return [sys.executable, *base, "--configfile", str(ROOT / "config/smoke.yaml"), *arguments]
-
-
-def environment():
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-
-
-def workdir(folder):
-    folder.mkdir()
-    for name in ("config", "resources"):
-        (folder / name).symlink_to(ROOT / name)
-    return folder
-
-
-def run(folder, *arguments):
-    base = command("--directory", str(folder), *arguments)
-    done = subprocess.run(base, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return done.stdout + done.stderr
+from nuinfer.io.records import READERS, read_record
+from nuinfer.workflow import digest
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A working directory in which the smoke configuration has run."""
-    folder = workdir(tmp_path_factory.mktemp("smoke") / "run")
-    output = run(folder)
-    assert f"report: {folder / RESULTS / 'report.html'}" in output
-    return folder
-
-
-def content(folder):
-    """All numbers that a run left: file -> arrays or JSON; clock readings left out."""
-    found = {}
-    for path in sorted((folder / RESULTS).rglob("*.h5")):
-        with h5py.File(path) as file:
-            found |= {f"{path.relative_to(folder)}:{name}": file[name][...] for name in datasets(file)}
-    for path in sorted((folder / RESULTS).rglob("*.json")):
-        if path.name == "cost.json":
-            continue
-        found[str(path.relative_to(folder))] = without_clock(read_json(path))
-    return found
-
-
-def datasets(file):
-    names = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    return [name for name in names if name.rsplit("/", 1)[-1] not in CLOCKS]
-
-
-def without_clock(value):
-    """Drop clock readings, the one thing that two runs may differ in."""
-    if isinstance(value, dict):
-        return {k: without_clock(v) for k, v in value.items() if k not in CLOCKS}
-    return value
-
-
-def assert_same(first, second):
-    assert first.keys() == second.keys()
-    for key, value in first.items():
-        if isinstance(value, np.ndarray):
-            assert np.array_equal(value, second[key], equal_nan=value.dtype.kind == "f"), key
-        else:
-            assert value == second[key], key
+def finished(smoke, tmp_path_factory):
+    """A working directory in which the smoke configuration has run, to be changed by tests."""
+    return Path(shutil.copytree(smoke, tmp_path_factory.mktemp("finished") / "run", symlinks=True))
 
 
 def test_mock_is_recovered(finished):
@@ -109,6 +46,19 @@ def test_likelihoods_agree_with_their_exact_posteriors(finished):
 def test_stand_in_is_labelled(finished):
     report = (finished / RESULTS / "report.html").read_text()
     assert "NOT data" in report and "http://" not in report and "https://" not in report
+
+
+def test_every_result_says_where_it_comes_from(finished):
+    """Of every kind; the settings that made a result have the hash that it carries."""
+    kinds = set()
+    for path in sorted(p for p in (finished / RESULTS).rglob("*") if p.is_file()):
+        record = read_record(path)
+        assert all(re.fullmatch(r"[0-9a-f]{12}", record[key]) for key in ("settings_hash", "code_hash")), path
+        assert record["made_by"].startswith("nuinfer.steps."), path
+        assert {"nuinfer", "python", "numpy"} <= record["versions"].keys(), path
+        assert "settings" not in record or digest(record["settings"]) == record["settings_hash"], path
+        kinds.add(path.suffix)
+    assert kinds == READERS.keys()
 
 
 def test_calibration_is_complete(finished):
@@ -176,12 +126,6 @@ def test_a_lost_result_is_made_again_alone(finished):
     output = run(finished, str(lost.relative_to(finished)))
     assert output.count("rule exact_held_out:") == 1 and "rule train:" not in output
     assert np.array_equal(h5py.File(lost)["log_evidence"][...], before[f"{lost.relative_to(finished)}:log_evidence"])
-
-
-def planned(output):
-    """Count the jobs of each rule in a dry run's table."""
-    table = output.split("Job stats:")[1].split("\ntotal ")[0].splitlines()[3:]
-    return {line.split()[0]: int(line.split()[1]) for line in table if line.strip()}
 
 
 def test_a_lost_draw_is_made_again_with_what_follows(finished):

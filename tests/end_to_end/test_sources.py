@@ -48,8 +48,6 @@ N = 300
 N_EVENT = 6000
 MA_VALUES = (0.9, 1.0, 1.16, 1.3)
 
-pytestmark = pytest.mark.xdist_group("sources")
-
 
 def snakemake(folder, config, *arguments):
     """Run Snakemake in ``folder`` with ``config`` over the default; return the finished process."""
