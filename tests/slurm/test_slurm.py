@@ -1,6 +1,5 @@
-"""A part of the smoke configuration through a real Slurm, from a fresh checkout: as in a local run, whatever befalls jobs."""
+"""The smoke configuration through a real Slurm, from a fresh checkout: as in a local run, whatever befalls jobs."""
 
-import json
 import os
 import shutil
 import signal
@@ -9,30 +8,20 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
+from smoke_run import RESULTS, ROOT, assert_same, content
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = Path("results/smoke")
 TARGET = str(RESULTS / "tuning/mock/microboone_tune/posterior.json")
 MODEL = RESULTS / "tuning/mock/model_0/model.json"
-# The smoke configuration's own throws and epochs, fewer; enough chunks for a block, two trainings.
-SMALL = {
-    "simulations": {"cc0pi": {"throws": {"train": 1200, "validation": 200, "test": 200, "chunk": 400}}},
-    "estimators": {"gaussian": {"epochs": 4, "checkpoint_s": 0.1}},
-    "posterior": {"samples": 500, "c2st_samples": 200},
-}
 WITH_GPU = ("--profile", "slurm", "--profile", "gpu")
 # The profiles as they are, but for waits that one machine does not need.
 SHORT_WAITS = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5")
 WITHIN_S = 240
-
-pytestmark = pytest.mark.xdist_group("slurm")
+ALL_WITHIN_S = 1800
 
 
 def checkout(folder):
-    """Copy what git would give a new user, and the configuration of these tests."""
+    """Copy what git would give a new user."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -41,12 +30,11 @@ def checkout(folder):
         if os.path.lexists(ROOT / name):  # not removed since the last commit
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
-    (folder / "small.yaml").write_text(json.dumps(SMALL), encoding="utf-8")  # JSON is YAML
     (folder.parent / "home").mkdir()
     return folder
 
 
-def start(folder, *options):
+def start(folder, *options, targets=(TARGET,)):
     """Start Snakemake in a checkout, with an empty home; Slurm takes the environment on to the jobs."""
     environment = {
         **os.environ,
@@ -55,9 +43,9 @@ def start(folder, *options):
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SNAKEMAKE_PROFILE"):
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SNAKEMAKE_PROFILE", "MPLCONFIGDIR"):
         environment.pop(name, None)
-    command = ["snakemake", *options, "--configfile", "config/smoke.yaml", "small.yaml", "--", TARGET]
+    command = ["snakemake", *options, "--configfile", "config/smoke.yaml", "--", *targets]
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -69,14 +57,14 @@ def start(folder, *options):
     )
 
 
-def finish(process):
+def finish(process, within_s=WITHIN_S):
     """Return what Snakemake said; one that hangs is ended as by Ctrl-C, which takes its jobs out of the queue."""
     try:
-        output, _ = process.communicate(timeout=WITHIN_S)
+        output, _ = process.communicate(timeout=within_s)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate()
-        pytest.fail(f"not done after {WITHIN_S} s:\n{output[-4000:]}")
+        pytest.fail(f"not done after {within_s} s:\n{output[-4000:]}")
     assert process.returncode == 0, output[-6000:]
     return output
 
@@ -108,54 +96,34 @@ def submitted(output, rule):
     return [int(line.split("SLURM jobid ")[1].split()[0]) for line in lines]
 
 
-def arrays(folder):
-    """Return every array, and every model's tensors as bytes, of what a run made; no provenance, no clock readings."""
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in (folder / RESULTS).rglob("*.safetensors")}
-    for path in (folder / RESULTS).rglob("*.h5"):
-        with h5py.File(path) as file:
-            names = []
-            file.visititems(lambda name, item, names=names: names.append(name) if isinstance(item, h5py.Dataset) else None)
-            found |= {f"{path.relative_to(folder)}:{name}": file[name][...] for name in names}
-    return {key: value for key, value in found.items() if key.rsplit("/", 1)[-1] not in ("cpu_s", "ms_per_step", "seconds")}
-
-
-def assert_same(first, second):
-    assert first.keys() == second.keys()
-    assert any(key.endswith(".safetensors") for key in first) and any("posterior.h5" in key for key in first)
-    for key, value in first.items():
-        if isinstance(value, bytes):
-            assert value == second[key], key
-        else:
-            assert np.array_equal(value, second[key], equal_nan=value.dtype.kind == "f"), key
-
-
 def lose(folder, *paths):
     for path in paths:
         (folder / path).unlink()
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    """The arrays of a run without Slurm."""
-    folder = checkout(tmp_path_factory.mktemp("local") / "checkout")
-    finish(start(folder, "--cores", "2"))
-    return arrays(folder)
+def local(smoke):
+    """What a run without Slurm leaves."""
+    return content(smoke)
 
 
 @pytest.fixture(scope="module")
 def finished(slurm, tmp_path_factory):
-    """A checkout in which the target was made through Slurm, trainings on a GPU; and what Snakemake said."""
+    """A checkout in which everything was made through Slurm, trainings on a GPU; and what Snakemake said."""
     folder = checkout(tmp_path_factory.mktemp("slurm") / "checkout")
-    return folder, finish(start(folder, *WITH_GPU, *SHORT_WAITS))
+    return folder, finish(start(folder, *WITH_GPU, *SHORT_WAITS, targets=()), ALL_WITHIN_S)
 
 
 def test_results_equal_a_local_run(finished, local):
-    assert_same(arrays(finished[0]), local)
+    folder, output = finished
+    assert "(100%) done" in output and (folder / RESULTS / "report.html").is_file()
+    assert_same(content(folder), local)
 
 
 def test_trainings_get_a_gpu_and_nothing_else_does(finished):
-    known, trainings = jobs(), submitted(finished[1], "rule_train/")
-    assert len(trainings) == 2
+    known = jobs()
+    trainings = submitted(finished[1], "rule_train/") + submitted(finished[1], "group_draws_")
+    assert len(submitted(finished[1], "rule_train/")) == 6 and len(trainings) > 12
     for number, job in known.items():
         assert job["JobState"] == "COMPLETED"
         assert job.get("TresPerJob") == ("gres:gpu:1" if number in trainings else None)
@@ -165,16 +133,19 @@ def test_chunks_share_a_job_of_one_processor(finished):
     blocks = submitted(finished[1], "group_throws_cc0pi")
     assert len(blocks) == 1 and not submitted(finished[1], "rule_simulate")
     block = jobs()[blocks[0]]
-    assert len(list((finished[0] / RESULTS / "simulations/cc0pi/chunks").glob("*.h5"))) == 5
-    # Five chunks of 15 minutes and 2,000 MB each, one after another.
-    assert block["TimeLimit"] == "01:15:00" and "cpu=1,mem=2000M" in block["TRES"]
+    assert len(list((finished[0] / RESULTS / "simulations/cc0pi/chunks").glob("*.h5"))) == 4
+    # Four chunks of 15 minutes and 2,000 MB each, one after another.
+    assert block["TimeLimit"] == "01:00:00" and "cpu=1,mem=2000M" in block["TRES"]
+
+
+def test_quick_steps_wait_in_no_queue(finished):
+    """And those after an estimator share a job: a tune's calibration, posteriors, predictions and figures."""
+    assert not submitted(finished[1], "rule_fit_comparison") and not submitted(finished[1], "rule_calibrate")
+    assert len(submitted(finished[1], "group_tune_")) == 5
 
 
 def test_home_stays_empty(finished):
-    """Snakemake itself makes the folder of its cache, which stays empty."""
-    home = finished[0].parent / "home"
-    assert [path for path in home.rglob("*") if path.is_file()] == []
-    assert {path.name for path in home.iterdir()} <= {".cache"}
+    assert list((finished[0].parent / "home").rglob("*")) == []
 
 
 def test_killed_by_its_time_limit_a_job_gets_more_time(finished, local):
@@ -193,7 +164,7 @@ def test_killed_by_its_time_limit_a_job_gets_more_time(finished, local):
     known = jobs()
     assert first == number and known[first]["JobState"] == "TIMEOUT"
     assert known[second]["JobState"] == "COMPLETED" and known[second]["TimeLimit"] == "01:00:00"
-    assert_same(arrays(folder), local)
+    assert_same(content(folder), local)
 
 
 def step_of(number, module):
@@ -210,6 +181,26 @@ def step_of(number, module):
     return None
 
 
+def test_a_job_of_a_lost_node_runs_again_and_once(finished, slurm, local):
+    """The node goes down under a training: Slurm queues the job again, and Snakemake submits no second one beside it."""
+    folder, _ = finished
+    lose(folder, MODEL, MODEL.with_name("model.safetensors"), TARGET)
+    before = set(jobs())
+    process = start(folder, *WITH_GPU, *SHORT_WAITS)
+    number = wait_for(lambda: set(jobs()) - before, "the training").pop()
+    step, _ = wait_for(lambda: step_of(number, "nuinfer.steps.train"), "the training's process")
+    os.kill(step, signal.SIGSTOP)  # so that it does not end meanwhile
+    set_node(slurm, state="down", reason="test")
+    try:
+        wait_for(lambda: jobs()[number]["JobState"] == "PENDING" and not Path(f"/proc/{step}").exists(), "the job in the queue")
+    finally:
+        set_node(slurm, state="resume")
+    output = finish(process)
+    assert submitted(output, "rule_train/") == [number]
+    assert jobs()[number]["JobState"] == "COMPLETED" and jobs()[number]["Restarts"] == "1"
+    assert_same(content(folder), local)
+
+
 def test_jobs_wait_for_a_drained_node_and_go_on(finished, slurm, local):
     folder, _ = finished
     lose(folder, TARGET, Path(TARGET).with_suffix(".h5"))
@@ -223,8 +214,8 @@ def test_jobs_wait_for_a_drained_node_and_go_on(finished, slurm, local):
     finally:
         set_node(slurm, state="resume")
     output = finish(process)
-    assert submitted(output, "rule_posterior/") == [number] and jobs()[number]["JobState"] == "COMPLETED"
-    assert_same(arrays(folder), local)
+    assert submitted(output, "group_tune_mock/") == [number] and jobs()[number]["JobState"] == "COMPLETED"
+    assert_same(content(folder), local)
 
 
 def test_a_second_cluster_is_not_started_over_this_one(slurm):
