@@ -41,13 +41,13 @@ include: "rules/report.smk"
 include: "rules/hooks.smk"
 
 
-# On a cluster these run beside Snakemake: they read small files and take one to three seconds at any size of a study, where a
-# job in the queue costs several. Inside a job all steps run in the job's own Snakemake: the executor would start srun and
+# On a cluster these run beside Snakemake: at the sizes of config/paper.yaml they take one to three seconds and little memory, where
+# a job in the queue costs several. Inside a job all steps run in the job's own Snakemake: the executor would start srun and
 # another one for each.
 QUICK_RULES = [
     "band_coverage_summary", "comparison", "far_coverage_summary", "figure_bands", "figure_functions", "figure_losses",
     "figure_scan", "figure_total", "figures_fit_coverage", "figures_flux", "figures_roads", "figures_tension",
-    "figures_universes", "fit_comparison", "likelihood", "measurement", "observation", "report", "scan",
+    "figures_universes", "fit_comparison", "measurement", "observation", "report", "scan",
     "universes_summary",
 ]  # fmt: skip
 workflow.localrules(*([rule.name for rule in workflow.rules] if workflow.remote_exec else QUICK_RULES))

@@ -46,7 +46,7 @@ onsuccess:
 onerror:
     lines.finish(logger)
     locks.forget_run(workflow.persistence.path)
-    failed = sorted(workflow.scheduler.failed, key=str)
+    failed = sorted((job for each in workflow.scheduler.failed for job in (each.jobs if each.is_group() else [each])), key=str)
     if failed:
         print(f"failed jobs, {len(failed)}, and the log of each:", file=sys.stderr)
     for job in failed:

@@ -22,7 +22,7 @@ rule posterior:
         ),
         code=code_hash("nuinfer.steps.posterior"),
     group:
-        block("tune_{tune}")
+        block("observed_{tune}")
     threads: 1
     resources:
         mem_mb=grows(4000),
@@ -58,7 +58,7 @@ rule predictive:
         ),
         code=code_hash("nuinfer.steps.predictive"),
     group:
-        block("tune_{tune}")
+        block("observed_{tune}")
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),

@@ -75,7 +75,7 @@ rule figures_observation:
         ),
         code=code_hash("nuinfer.steps.figures_observation"),
     group:
-        block("tune_{tune}")
+        block("observed_{tune}")
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),

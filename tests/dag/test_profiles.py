@@ -18,7 +18,10 @@ NAMES = sorted(path.parent.name for path in ROOT.glob("profiles/*/profile.yaml")
 CHOSEN = [name for name in NAMES if name != "default"]
 BATCHED = [name for name in CHOSEN if name != "gpu"]  # the profiles of a batch system
 PLUGINS = {name: importlib.util.find_spec(f"snakemake_executor_plugin_{name}") for name in ("slurm", "htcondor")}
-BLOCKS = {"throws_{simulation}", "draws_{study}", "draws_{xsec}", "compared_{study}", "fits_{sample}", "tune_{tune}"}
+BLOCKS = {
+    *("throws_{simulation}", "draws_{study}", "draws_{xsec}", "compared_{study}", "fits_{sample}"),
+    *("tune_{tune}", "observed_{tune}"),
+}
 # The options of an executor that is not installed, as its version 0.2.1 names them.
 HTCONDOR_OPTIONS = {"htcondor-jobdir", "htcondor-shared-fs-prefixes", "htcondor-held-timeout"}
 READ_RULES = """

@@ -203,12 +203,16 @@ def test_bad_data_leave_earlier_results(finished, tmp_path):
     assert_same(before, content(finished))
 
 
-@pytest.mark.parametrize("reached", ["tuning/mock/checkpoint_0_*", "tuning/*/calibration.json"])
-def test_killed_and_started_again_ends_the_same(finished, tmp_path, reached):
+@pytest.mark.parametrize(
+    ("reached", "targets"),
+    [("tuning/mock/checkpoint_0_*", ["--", str(RESULTS / "tuning/mock/calibration.json")]), ("tuning/*/calibration.json", [])],
+    ids=["one target", "all"],
+)
+def test_killed_and_started_again_ends_the_same(finished, tmp_path, reached, targets):
     """Killed in the middle of a training, after its first checkpoint, and while results are made."""
     folder = workdir(tmp_path / "killed")
     process = subprocess.Popen(
-        command("--directory", str(folder)),
+        command("--directory", str(folder), *targets),
         cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     while not list((folder / RESULTS).glob(reached)):
@@ -217,5 +221,7 @@ def test_killed_and_started_again_ends_the_same(finished, tmp_path, reached):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     run(folder, "--unlock")
-    run(folder)
-    assert_same(content(finished), content(folder))
+    run(folder, *targets)
+    made, undisturbed = content(folder), content(finished)
+    assert str(RESULTS / "tuning/mock/calibration.json") in made and (targets or made.keys() == undisturbed.keys())
+    assert_same(made, {key: undisturbed[key] for key in made})

@@ -63,7 +63,10 @@ def test_a_change_back_and_forth_is_seen_whatever_the_times_of_files(package):
         assert (fresh_hash() == first) is same
 
 
-@pytest.mark.parametrize("junk", ["", "{", "[1, 2]", '{"toypackage.top": 3}', '{"toypackage.top": ["a"]}'])
+@pytest.mark.parametrize(
+    "junk",
+    ["", "{", "[1, 2]", '{"toypackage.top": 3}', '{"toypackage.top": ["a"]}', '{"toypackage.top": ["a", "b", null]}'],
+)
 def test_a_broken_file_is_ignored(package, junk):
     before = fresh_hash()
     codehash.kept_file().write_text(junk)
@@ -84,9 +87,11 @@ def test_a_module_that_came_is_followed_though_its_importer_did_not_change(packa
     assert fresh_hash() != before
 
 
-def test_hashes_of_all_steps_agree_with_parsing_them(tmp_path):
-    """In another process, one with and one without what is kept."""
-    say = "from nuinfer import codehash; {}; print(codehash.code_hash('nuinfer.steps.train'))"
+def test_hashes_of_all_steps_agree_with_parsing_them():
+    """In other processes, one with and one without what is kept."""
+    steps = [f"nuinfer.steps.{path.stem}" for path in sorted((codehash.SOURCE / "steps").glob("[a-z]*.py"))]
+    assert "nuinfer.steps.train" in steps
+    say = f"from nuinfer import codehash; {{}}; print([codehash.code_hash(step) for step in {steps}])"
     without = "codehash.kept_file = lambda: None"
     said = [
         subprocess.run([sys.executable, "-c", say.format(first)], capture_output=True, text=True, check=True).stdout

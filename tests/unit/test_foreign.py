@@ -140,6 +140,26 @@ def test_refusal_names_files_differences_and_mend(tmp_path):
     assert taken[0].endswith(f"the first {first}: estimator.epochs: 12 -> 64")
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "refused"),
+    [
+        ({"path": "../shared/data.csv"}, {"path": "/elsewhere/data.csv"}, False),
+        ({"covariances": {"total": "a/cov.csv"}}, {"covariances": {"total": "b/cov.csv"}}, False),
+        ({"label": "mock"}, {"label": "tune"}, False),
+        ({"partons": {"set": "CT18", "folder": "a"}}, {"partons": {"set": "CT18", "folder": None}}, False),
+        ({"path": "a/data.csv"}, {"path": "a/other.csv"}, True),
+        ({"label": "mock", "floor": 0.02}, {"label": "tune", "floor": 0.05}, True),
+        ({"label": "mock"}, {}, False),
+    ],
+)
+def test_another_label_or_folder_is_told_and_not_refused(tmp_path, then, now, refused):
+    path = written(tmp_path, ".json", {**OLD, "measurement": then})
+    job = (finished(path, settings={**OLD, "measurement": now}), False, False)
+    refusal, told = judged(plan(job), settings_compared=True)
+    assert bool(refusal) is refused and len(told) == (not refused)
+    assert " -> " in (refusal or told[0])
+
+
 def test_equal_results_are_not_spoken_of(tmp_path):
     dag = plan((finished(written(tmp_path, ".h5")), False, False))
     assert judged(dag, settings_compared=True) == judged(dag, settings_compared=False) == ("", [])

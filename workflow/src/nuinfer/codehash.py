@@ -20,8 +20,9 @@ SOURCE = Path(__file__).resolve().parent
 
 
 def kept_file() -> Path:
-    """Return where parsed modules are kept: Python versions write a syntax tree differently."""
-    return SOURCE / "__pycache__" / f"meanings.{sys.implementation.cache_tag}.json"
+    """Return where parsed modules are kept: Python versions write a syntax tree differently, and so may this module."""
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    return SOURCE / "__pycache__" / f"meanings.{sys.implementation.cache_tag}.{own}.json"
 
 
 @cache
@@ -65,7 +66,7 @@ class Meanings:
         except (OSError, ValueError):
             kept = {}
         if isinstance(kept, dict):
-            self._kept = {k: v for k, v in kept.items() if isinstance(v, list) and len(v) == 3}
+            self._kept = {k: v for k, v in kept.items() if isinstance(v, list) and len(v) == 3 and isinstance(v[2], list)}
 
     def of(self, module: str) -> tuple[str, list[str]]:
         """Return the hash of the module's meaning and the own modules that it imports."""

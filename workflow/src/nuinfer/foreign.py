@@ -37,11 +37,15 @@ class Finished:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A result made otherwise: ``changes`` names the settings that differ, then and now; none where the code alone does."""
+    """A result made otherwise: ``changes`` names the settings that differ, then and now; none where the code alone does.
+
+    ``in_name`` tells that they differ in labels and folders alone, as on another machine.
+    """
 
     rule: str
     path: str
     changes: tuple[str, ...]
+    in_name: bool = False
 
 
 def finished_jobs(dag: Any, with_notes: bool) -> list[Finished]:
@@ -72,7 +76,8 @@ def foreign_results(jobs: Iterable[Finished]) -> list[Foreign]:
             continue
         settings = json.loads(job.settings)
         if record["settings_hash"] != digest(settings):
-            found.append(Foreign(job.rule, path, _changes(record, settings)))
+            in_name = "settings" in record and _essence(record["settings"]) == _essence(settings)
+            found.append(Foreign(job.rule, path, _changes(record, settings), in_name))
         elif record["code_hash"] != job.code:
             found.append(Foreign(job.rule, path, ()))
     return found
@@ -81,13 +86,13 @@ def foreign_results(jobs: Iterable[Finished]) -> list[Foreign]:
 def judged(dag: Any, settings_compared: bool) -> tuple[str, list[str]]:
     """Return why a run on the finished results of ``dag`` is refused (empty: it is not), and lines on those taken as they are.
 
-    With ``settings_compared`` (Snakemake's rerun trigger ``params``) other settings are refused and other code is told,
-    without it both are told.
+    With ``settings_compared`` (Snakemake's rerun trigger ``params``) other settings are refused, unless they differ in name
+    alone; what is not refused is told.
     """
     found = foreign_results(finished_jobs(dag, with_notes=not settings_compared))
     refused, taken = [], []
     for entry in found:
-        (refused if entry.changes and settings_compared else taken).append(entry)
+        (refused if entry.changes and not entry.in_name and settings_compared else taken).append(entry)
     lines = [
         "Results that Snakemake has no note of were made with another configuration (then -> now):",
         *(f"  {line}" for line in in_lines(refused)),
@@ -137,6 +142,15 @@ class Told(logging.Filter):
 def _changes(record: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
     lines = differences(record["settings"], settings, SHOWN) if "settings" in record else []
     return tuple(lines or [f"settings_hash: {record['settings_hash']} -> {digest(settings)}"])
+
+
+def _essence(value: Any) -> Any:
+    """Return settings without labels and without the folders of files."""
+    if isinstance(value, Mapping):
+        return {k: _essence(v) for k, v in value.items() if k not in ("label", "folder")}
+    if isinstance(value, list):
+        return [_essence(v) for v in value]
+    return value.rpartition("/")[2] if isinstance(value, str) else value
 
 
 def _first_record(outputs: Iterable[str]) -> tuple[str, Mapping[str, Any] | None]:

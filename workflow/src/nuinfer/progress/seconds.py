@@ -6,6 +6,7 @@
 import json
 import math
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def write_means(path: Path, key: str, means: Means) -> None:
 
     Where it cannot be written nothing is kept: the next run then knows less, and no more.
     """
-    temporary = Path(path).with_suffix(f".{os.getpid()}.part")
+    temporary = Path(path).with_suffix(f".{os.getpid()}.{threading.get_ident()}.part")
     with suppress(OSError):
         try:
             temporary.write_text(json.dumps({**_entries(path), key: dict(means)}, sort_keys=True), encoding="utf-8")
