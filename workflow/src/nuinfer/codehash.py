@@ -107,7 +107,11 @@ def code_hash(module: str) -> str:
     Comments, docstrings and formatting do not change it, so that a step is run again when its code means something
     else and not when a file was touched.
     """
-    record = meanings()
+    return of_modules(meanings(), module)
+
+
+def of_modules(record: Meanings, module: str) -> str:
+    """Return the hash of ``module`` with what ``record`` knows of modules, which learns and keeps what lacks."""
     seen, todo = {}, [module]
     while todo:
         name = todo.pop()

@@ -67,6 +67,9 @@ class ProgressLines(logging.Handler):
         with self._guard:
             now_s, units = self.clock(), tuple(self.run.units.values())
             how_many, left = counts(self.run), self.run.left(self._earlier, now_s)
+            over = not units and not self.run.waiting()
+        if over:
+            return how_many
         # Logs may lie on a slow file system: Snakemake, which waits for the guard, does not wait for them.
         named = running(units, now_s)
         return f"{how_many}: {time_left(left)}" + (f"; running: {named}" if named else "")
