@@ -305,9 +305,10 @@ def test_the_end_is_not_delayed_by_a_period(logger, tmp_path):
 
 
 def test_when_all_is_done_no_time_is_left_to_tell(tmp_path):
-    handler = ProgressLines(print, fed({"a": 1}, (0, info(1, "a")), (4, done(1))), tmp_path / "s.json", "r", clock=lambda: 105.0)
+    run = fed({"a": 1}, (0, info(1, "a")), (4, done(1)))
+    handler = ProgressLines(print, run, tmp_path / "s.json", "r", clock=lambda: 105.0)
     assert handler.line() == "1 of 1 jobs done"
-    handler.run.feed(*info(2, "a"), 105.0)
+    run.feed(*info(2, "a"), 105.0)
     assert handler.line() == "1 of 2 jobs done, 1 running: about 5 s left; running: a (0 s)"
 
 
