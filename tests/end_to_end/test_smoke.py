@@ -203,14 +203,8 @@ def test_bad_data_leave_earlier_results(finished, tmp_path):
     assert_same(before, content(finished))
 
 
-@pytest.mark.parametrize(
-    ("reached", "targets"),
-    [("tuning/mock/checkpoint_0_*", ["--", str(RESULTS / "tuning/mock/calibration.json")]), ("tuning/*/calibration.json", [])],
-    ids=["one target", "all"],
-)
-def test_killed_and_started_again_ends_the_same(finished, tmp_path, reached, targets):
-    """Killed in the middle of a training, after its first checkpoint, and while results are made."""
-    folder = workdir(tmp_path / "killed")
+def killed_at(reached, folder, *targets):
+    """Run until a result appears in ``folder``, kill Snakemake and its jobs, and let the same command finish."""
     process = subprocess.Popen(
         command("--directory", str(folder), *targets),
         cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
@@ -222,6 +216,20 @@ def test_killed_and_started_again_ends_the_same(finished, tmp_path, reached, tar
     process.wait()
     run(folder, "--unlock")
     run(folder, *targets)
+
+
+def test_killed_in_a_training_and_started_again_ends_the_same(finished, tmp_path):
+    """From nothing, after the first checkpoint."""
+    folder, target = workdir(tmp_path / "killed"), str(RESULTS / "tuning/mock/calibration.json")
+    killed_at("tuning/mock/checkpoint_0_*", folder, "--", target)
     made, undisturbed = content(folder), content(finished)
-    assert str(RESULTS / "tuning/mock/calibration.json") in made and (targets or made.keys() == undisturbed.keys())
+    assert target in made
     assert_same(made, {key: undisturbed[key] for key in made})
+
+
+def test_killed_while_results_are_made_and_started_again_ends_the_same(finished, tmp_path):
+    """Of the tunes, trainings included, with the report that follows."""
+    folder = Path(shutil.copytree(finished, tmp_path / "killed", symlinks=True))
+    shutil.rmtree(folder / RESULTS / "tuning")
+    killed_at("tuning/*/calibration.json", folder)
+    assert_same(content(finished), content(folder))
