@@ -11,8 +11,8 @@ def look_for_foreign():
 
 
 if workflow.is_main_process:
-    # Where nothing is left to do, onstart is not called.
-    foreign.Told(logger, NOTHING_TO_BE_DONE_MSG, look_for_foreign)
+    # Where nothing is left to do, and in a dry run, onstart is not called.
+    foreign.Told(logger, (NOTHING_TO_BE_DONE_MSG, "This was a dry-run"), look_for_foreign)
 
 
 onstart:

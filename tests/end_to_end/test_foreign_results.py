@@ -69,8 +69,9 @@ def test_unknown_results_of_another_configuration_are_refused(unknown, left):
     if left == "a job":
         (unknown / CHUNK).unlink()
     before = state(unknown)
-    status, output = attempt(unknown, CHANGED)
-    assert status != 0 and DIFFERENCE in output and "--forcerun measurement" in output, output[-3000:]
+    for options in ((), ("-n",)):
+        status, output = attempt(unknown, CHANGED, *options)
+        assert status != 0 and DIFFERENCE in output and "--forcerun measurement" in output, output[-3000:]
     assert output.count(" -> ") == 2  # the heading's and the one difference
     assert state(unknown) == before
     assert not list(unknown.glob(".snakemake/locks/*")) and not list(unknown.glob(".snakemake/nuinfer_runs/*"))

@@ -173,16 +173,16 @@ def test_known_results_are_not_even_opened(tmp_path, monkeypatch):
         judged(dag, settings_compared=False)
 
 
-def test_told_of_one_message(caplog):
+def test_told_of_messages_that_begin_so(caplog):
     logger = logging.getLogger("nuinfer.test_foreign")
     heard = []
-    Told(logger, "nothing to do", lambda: pytest.fail("replaced by the next"))
-    told = Told(logger, "nothing to do", lambda: heard.append("called"))
+    Told(logger, ("nothing to do", "no more"), lambda: pytest.fail("replaced by the next"))
+    told = Told(logger, ("nothing to do", "no more"), lambda: heard.append("called"))
     with caplog.at_level(logging.INFO, logger.name):
         logger.info("something else")
         assert heard == []
-        logger.info("nothing to do")
-    assert heard == ["called"] and [r.message for r in caplog.records] == ["something else", "nothing to do"]
+        logger.info("nothing to do today")
+    assert heard == ["called"] and [r.message for r in caplog.records] == ["something else", "nothing to do today"]
     told.action = lambda: (_ for _ in ()).throw(InputError("refused"))
     with pytest.raises(InputError, match="refused"):
         logger.warning("nothing to do")

@@ -121,20 +121,21 @@ def _rules(found: Iterable[Foreign]) -> str:
 
 
 class Told(logging.Filter):
-    """Calls ``action`` before ``message`` is logged: that there is nothing to do, Snakemake tells its log and no hook.
+    """Calls ``action`` before a message with one of ``beginnings`` is logged.
 
-    What ``action`` raises ends the run as an error there would.  Added to ``logger``, it takes the place of an older one.
+    That there is nothing to do, and that a dry run is at its end, Snakemake tells its log and no hook.  What ``action``
+    raises ends the run as an error there would.  Added to ``logger``, it takes the place of an older one.
     """
 
-    def __init__(self, logger: logging.Logger, message: str, action: Callable[[], None]) -> None:
+    def __init__(self, logger: logging.Logger, beginnings: tuple[str, ...], action: Callable[[], None]) -> None:
         super().__init__()
-        self.message, self.action = message, action
+        self.beginnings, self.action = beginnings, action
         for older in [f for f in logger.filters if isinstance(f, Told)]:
             logger.removeFilter(older)
         logger.addFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.msg == self.message:
+        if str(record.msg).startswith(self.beginnings):
             self.action()
         return True
 
