@@ -159,10 +159,11 @@ def test_time_left_is_not_below_the_longest_job():
 def test_rules_without_a_figure_are_named_and_those_without_a_command_take_no_time():
     run = fed({"a": 2, "far_fit": 1, "universes": 2, "all": 1}, (0, info(1, "a")), instant={"all"})
     left = run.left({"a": (1, 200.0)}, 100.0)
-    assert left == Left(400.0, ("far_fit", "universes"), ())
+    assert left == Left(400.0, ("far_fit", "universes"), (), known_share=0.5)
     assert time_left(left) == "at least 7 min left (no figure yet for far_fit, universes)"
     assert time_left(Left(0.0, ("a",), ())) == "time left unknown (no figure yet for a)"
     assert time_left(Left(360.0, (), ())) == "about 6 min left" and time_left(Left(0.0, (), ())) == "about 5 s left"
+    assert time_left(Left(9.0, ("a",), (), known_share=0.4)) == "time left unknown (no figure yet for a)"
     assert time_left(Left(9.0, tuple("abcdef"), ())) == "at least 10 s left (no figure yet for a, b, c, d and 2 more)"
 
 

@@ -40,11 +40,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Left:
-    """Seconds left; only a lower bound where rules are without any figure, or jobs of the ``slow`` ones are overdue."""
+    """Seconds left; only a lower bound where rules are without any figure, or jobs of the ``slow`` ones are overdue.
+
+    ``known_share`` is that of the unfinished jobs whose rules have a figure.
+    """
 
     seconds: float
     unknown: tuple[str, ...]
     slow: tuple[str, ...]
+    known_share: float = 1.0
 
 
 class Run:
@@ -117,7 +121,10 @@ class Run:
         running_s = sum(u.share_s(now_s) * len(u.jobs) for u in self.units.values())
         busy_s, elapsed_s = sum(self.spent.values()) + self._lost_s + running_s, now_s - self.start_s
         at_a_time = max(1.0, busy_s / elapsed_s) if elapsed_s > 0 else 1.0
-        return Left(max(sum(remaining) / at_a_time, *remaining, 0.0), tuple(sorted(unknown)), tuple(sorted(slow)))
+        unfinished = self.waiting() + self.running()
+        known_share = 1.0 - sum(unfinished[rule] for rule in unknown) / max(unfinished.total(), 1)
+        seconds = max(sum(remaining) / at_a_time, *remaining, 0.0)
+        return Left(seconds, tuple(sorted(unknown)), tuple(sorted(slow)), known_share)
 
     def means(self, earlier: Means) -> dict[str, tuple[float, float]]:
         """Means of earlier runs and this one together, the earlier as at most `REMEMBERED` jobs."""

@@ -23,10 +23,13 @@ def duration(seconds: float) -> str:
 
 
 def time_left(left: Left) -> str:
-    """Return what is known of the time left; "at least" with the reason where it is a lower bound."""
+    """Return what is known of the time left; "at least" with the reason where it is a lower bound.
+
+    Where most jobs are of rules without a figure it is unknown.
+    """
     whys = [f"no figure yet for {_first(left.unknown)}"] if left.unknown else []
     whys += [f"{_first(left.slow)} slower than before"] if left.slow else []
-    if left.unknown and left.seconds < 2.5:
+    if left.unknown and (left.seconds < 2.5 or left.known_share < 0.5):
         return f"time left unknown ({'; '.join(whys)})"
     known = duration(max(left.seconds, 5.0))
     return f"at least {known} left ({'; '.join(whys)})" if whys else f"about {known} left"
